@@ -1,0 +1,25 @@
+/**
+ * What a replica keeps for a key: a value with its version, or a tombstone with the version of the
+ * delete. A merge keeps the newer of two records, so it may be repeated and reordered at will.
+ */
+import { compareVersions, type Version } from './version.js'
+
+export interface StoredRecord {
+  readonly version: Version
+  /** null: a tombstone. */
+  readonly value: Uint8Array | null
+}
+
+/** True if `incoming` must replace `held`. The absence of a record counts as the lowest version. */
+export function supersedes(incoming: StoredRecord, held: StoredRecord | undefined): boolean {
+  return held === undefined || compareVersions(incoming.version, held.version) > 0
+}
+
+/** The newer of two records; undefined only if both are absent. */
+export function newest(
+  a: StoredRecord | undefined,
+  b: StoredRecord | undefined,
+): StoredRecord | undefined {
+  if (a === undefined) return b
+  return b !== undefined && supersedes(b, a) ? b : a
+}

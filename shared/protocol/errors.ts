@@ -1,0 +1,51 @@
+/**
+ * Every error that crosses a socket or reaches a user. Each says what failed, whether the write
+ * surely did not happen (definite) or may have happened (indefinite), and what to do next.
+ */
+export type ErrorCode =
+  /** Fewer members than N: no request is accepted until enough nodes have joined. */
+  | 'FORMING'
+  /** Too few owners of the key answered. */
+  | 'QUORUM_UNAVAILABLE'
+  /** The deadline passed. */
+  | 'TIMEOUT'
+  /** No process of the swarm could be reached. */
+  | 'CANNOT_CONNECT'
+  /** The call itself is wrong: key, value, r, w or an option. */
+  | 'INVALID_ARGUMENT'
+  /** The value or key is over its limit. */
+  | 'TOO_LARGE'
+  /** A queue is full; the request was not begun. */
+  | 'OVERLOADED'
+  /** The swarm or the process is stopping. */
+  | 'STOPPING'
+  /** The client was finalized, or the call aborted by its signal. */
+  | 'CLOSED'
+  | 'ABORTED'
+  /** The message was too long on its way (see maxFlightMs), or stamped ahead of the clock. */
+  | 'EXPIRED'
+  /** The disk refused a write or a sync. */
+  | 'STORAGE_FAILED'
+  /** Two programs speak different versions of the protocol or of a file format. */
+  | 'VERSION_MISMATCH'
+  /** A membership change cannot be done; the message says why. */
+  | 'CHANGE_REFUSED'
+  /** The named node, change or process is not known. */
+  | 'NOT_FOUND'
+
+export class GTStoreError extends Error {
+  override readonly name = 'GTStoreError'
+  readonly code: ErrorCode
+  /** True: the write surely did not happen. False: it may have happened, or may still. */
+  readonly definite: boolean
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { definite?: boolean; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.definite = options.definite ?? true
+  }
+}

@@ -1,0 +1,624 @@
+/**
+ * The protocol: every message that GTStore's processes exchange. This file is its specification;
+ * for each message it says who sends it, when, and what its loss means.
+ *
+ * Names are `noun.verb`, a successful reply adds `.ok`. `id` is chosen by the sender of a request,
+ * unique on its connections, and returned in the reply; every request may be answered by `error`
+ * instead. `epoch` is the ring under which a request was admitted. On the wire a message is an array:
+ * its number, then its fields in the order of `messageFields` (see codec.ts).
+ *
+ * To add a message: add its interface to the union, and its row to `messageFields` with the next free
+ * number; the compiler then names every switch that must learn it.
+ */
+import type { Micros, Version } from '../data/version.js'
+import type { Member, NodeId, RingDescription, Token } from '../ring/description.js'
+import type { Cursor, Entry } from '../runtime/ports.js'
+import type { Address } from '../runtime/runtime.js'
+import type { ErrorCode } from './errors.js'
+
+/** Raised with every incompatible change of this file. */
+export const protocolVersion = 1
+
+// --- Connection -------------------------------------------------------------------------------
+
+/** Whoever connects, first. Lost: the connection is closed after helloTimeoutMs. */
+export interface Hello {
+  readonly kind: 'hello'
+  readonly protocol: number
+  readonly from: Address
+  /** Lanes keep bulk from delaying control: see laneOf. */
+  readonly lane: Lane
+}
+
+/** The accepter, in answer to a hello it takes. Lost with its connection. */
+export interface HelloOk {
+  readonly kind: 'hello.ok'
+  readonly protocol: number
+}
+
+/** The accepter, before it closes: another protocol version, or no room. Lost: seen as a close. */
+export interface HelloRefused {
+  readonly kind: 'hello.refused'
+  readonly protocol: number
+  readonly reason: string
+}
+
+/** Anyone, in answer to a request that failed. Lost with its connection: the requester's deadline. */
+export interface ErrorReply {
+  readonly kind: 'error'
+  readonly id: number
+  readonly code: ErrorCode
+  readonly definite: boolean
+  readonly message: string
+}
+
+// --- Client and manager -----------------------------------------------------------------------
+
+/** Client to manager at init, and when every node it knew is gone. Lost: asked again. */
+export interface ClientRegister {
+  readonly kind: 'client.register'
+  readonly id: number
+  /** The id of an earlier registration; 0 asks for a new one. */
+  readonly client: number
+}
+
+/** Manager to client. Lost: the client asks again, and an id is skipped. */
+export interface ClientRegisterOk {
+  readonly kind: 'client.register.ok'
+  readonly id: number
+  readonly client: number
+  /** For the client's stamps: lives of the host. */
+  readonly boot: number
+  /** The nodes that may forward, the client's own (round-robin) first; empty while there is none. */
+  readonly nodes: readonly Address[]
+  readonly valueBytesMax: number
+  /** N: bounds the r and w of a call. */
+  readonly replicas: number
+}
+
+// --- Client and forwarder ---------------------------------------------------------------------
+
+/** Client to forwarder: write a value, or a tombstone. Lost: retried with the same version. */
+export interface Put {
+  readonly kind: 'put'
+  readonly id: number
+  readonly key: Uint8Array
+  /** null deletes. */
+  readonly value: Uint8Array | null
+  readonly version: Version
+  /** Write quorum of this call; 0 is the swarm's. */
+  readonly w: number
+  /** Host clock at which the client gives up. */
+  readonly deadline: Micros
+}
+
+/** Forwarder to client: W owners hold the write. Lost: the client retries, to no second effect. */
+export interface PutOk {
+  readonly kind: 'put.ok'
+  readonly id: number
+}
+
+/** Client to forwarder: read a key. Lost: retried. */
+export interface Get {
+  readonly kind: 'get'
+  readonly id: number
+  readonly key: Uint8Array
+  /** Read quorum of this call; 0 is the swarm's. */
+  readonly r: number
+  /** Host clock when the get was called. */
+  readonly born: Micros
+  readonly deadline: Micros
+}
+
+/** Forwarder to client: the newest value, or null for both where the key is missing. */
+export interface GetOk {
+  readonly kind: 'get.ok'
+  readonly id: number
+  readonly value: Uint8Array | null
+  readonly version: Version | null
+  /** The coordinator that answered. */
+  readonly node: NodeId
+}
+
+/** A leaving node to its clients, before it stops. Lost: the client sees the close and moves itself. */
+export interface ForwarderMoved {
+  readonly kind: 'forwarder.moved'
+  readonly nodes: readonly Address[]
+}
+
+// --- Forwarder and coordinator ----------------------------------------------------------------
+
+/** Forwarder to an owner: coordinate this write. Lost with the connection: another owner is asked. */
+export interface CoordinatePut {
+  readonly kind: 'coordinate.put'
+  readonly id: number
+  readonly epoch: number
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly value: Uint8Array | null
+  readonly version: Version
+  readonly w: number
+  readonly deadline: Micros
+}
+
+/** Coordinator to forwarder. Lost: the forwarder or client retries with the same version. */
+export interface CoordinatePutOk {
+  readonly kind: 'coordinate.put.ok'
+  readonly id: number
+}
+
+/** Forwarder to an owner: coordinate this read. Lost with the connection: another owner is asked. */
+export interface CoordinateGet {
+  readonly kind: 'coordinate.get'
+  readonly id: number
+  readonly epoch: number
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly r: number
+  readonly born: Micros
+  readonly deadline: Micros
+}
+
+/** Coordinator to forwarder: the newest record; null for both where no owner has one. */
+export interface CoordinateGetOk {
+  readonly kind: 'coordinate.get.ok'
+  readonly id: number
+  /** null: missing or deleted. */
+  readonly value: Uint8Array | null
+  readonly version: Version | null
+  readonly node: NodeId
+}
+
+// --- Coordinator and replica ------------------------------------------------------------------
+
+/** Coordinator to owner: merge this record, answer once it is durable. Lost: counts as no answer. */
+export interface ReplicaPut {
+  readonly kind: 'replica.put'
+  readonly id: number
+  readonly epoch: number
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly value: Uint8Array | null
+  readonly version: Version
+  /** When the message's content set out: the put's stamp, or the start of the get that repairs. */
+  readonly born: Micros
+}
+
+/** Owner to coordinator: durable, under the request's epoch. */
+export interface ReplicaPutOk {
+  readonly kind: 'replica.put.ok'
+  readonly id: number
+}
+
+/** Coordinator to owner: what do you hold? Lost: a further owner is asked. */
+export interface ReplicaGet {
+  readonly kind: 'replica.get'
+  readonly id: number
+  readonly epoch: number
+  readonly token: Token
+  readonly key: Uint8Array
+}
+
+/** Owner to coordinator: its durable record; version null where it has none, value null: tombstone. */
+export interface ReplicaGetOk {
+  readonly kind: 'replica.get.ok'
+  readonly id: number
+  readonly value: Uint8Array | null
+  readonly version: Version | null
+}
+
+/** Any node, instead of a reply: the request's epoch is not (or no longer) mine. Lost: as no answer. */
+export interface Stale {
+  readonly kind: 'stale'
+  readonly id: number
+  /** The epoch that the sender holds. */
+  readonly epoch: number
+}
+
+// --- Handoff ----------------------------------------------------------------------------------
+
+/**
+ * Gainer to source: the next batch of a range. The source keeps no state between pulls: the cursor
+ * is the gainer's, so a pull may be repeated and goes on after a crash of either. Lost: asked again.
+ */
+export interface HandoffPull {
+  readonly kind: 'handoff.pull'
+  readonly id: number
+  readonly epoch: number
+  readonly plan: number
+  readonly reason: HandoffReason
+  readonly from: Token
+  readonly to: Token
+  readonly cursor: Cursor | null
+  readonly limitBytes: number
+}
+
+/** Why a range is streamed. */
+export type HandoffReason = 'ownership' | 'hinted' | 'repair'
+
+/** Source to gainer: durable entries, tombstones included; `next` null at the range's end. */
+export interface HandoffBatch {
+  readonly kind: 'handoff.batch'
+  readonly id: number
+  readonly entries: readonly Entry[]
+  readonly next: Cursor | null
+}
+
+/** Gainer to manager: everything of the plan is durable here. Lost: repeated on each new connection. */
+export interface HandoffComplete {
+  readonly kind: 'handoff.complete'
+  readonly plan: number
+  readonly node: NodeId
+}
+
+// --- Node and manager -------------------------------------------------------------------------
+
+/** A starting node to the manager: who am I? Lost: asked again, and an incarnation is skipped. */
+export interface NodeEnroll {
+  readonly kind: 'node.enroll'
+  readonly id: number
+  /** The id of the data directory; empty asks for a new one. */
+  readonly node: NodeId | ''
+}
+
+/** Manager to node: its id and the number of this life, journaled before. */
+export interface NodeEnrollOk {
+  readonly kind: 'node.enroll.ok'
+  readonly id: number
+  readonly node: NodeId
+  readonly incarnation: number
+  readonly boot: number
+  readonly swarm: string
+  readonly durability: Durability
+  readonly valueBytesMax: number
+}
+
+export type Durability = 'sync' | 'write' | 'memory'
+
+/**
+ * A node that listens, to the manager, on every new connection to it. The manager adds it to the ring
+ * (a new node, or one whose store did not survive) or publishes its new life (a known one with its
+ * store). Lost with its connection: repeated.
+ */
+export interface NodeJoin {
+  readonly kind: 'node.join'
+  readonly id: number
+  readonly member: Member
+  /** Random id written with the store: tells a store that survived from a new one. */
+  readonly store: string
+  /** Highest epoch and boot this store has seen: the manager never goes below either. */
+  readonly epoch: number
+  readonly boot: number
+}
+
+/** Manager to node: planned; a ring that names the node follows. */
+export interface NodeJoinOk {
+  readonly kind: 'node.join.ok'
+  readonly id: number
+}
+
+/** A node told to leave (SIGTERM), to the manager, on every new connection. Lost: repeated. */
+export interface NodeLeave {
+  readonly kind: 'node.leave'
+  readonly id: number
+  readonly node: NodeId
+  readonly incarnation: number
+}
+
+/** Manager to node: queued; a ring without the node follows. */
+export interface NodeLeaveOk {
+  readonly kind: 'node.leave.ok'
+  readonly id: number
+}
+
+/** Manager to every member after it published a ring file. Lost: the file says the same. */
+export interface RingPublish {
+  readonly kind: 'ring.publish'
+  readonly ring: RingDescription
+}
+
+/** Manager (or `gtstore down`) to a node: stop now, keep your data; this is not a leave. */
+export interface NodeStop {
+  readonly kind: 'node.stop'
+}
+
+/** Manager to node, for `status`. Lost: the node's counts are shown as unknown. */
+export interface NodeStats {
+  readonly kind: 'node.stats'
+  readonly id: number
+}
+
+export interface NodeStatsOk {
+  readonly kind: 'node.stats.ok'
+  readonly id: number
+  readonly state: NodeState
+  readonly epoch: number
+  readonly keys: number
+  readonly bytes: number
+  /** Of the plan under way, where this node gains; zeros otherwise. */
+  readonly handoff: HandoffProgress
+}
+
+/** As the node's state machine names them, plus `down` where the manager knows it is dead. */
+export type NodeState =
+  | 'starting'
+  | 'joining'
+  | 'active'
+  | 'recovering'
+  | 'leaving'
+  | 'left'
+  | 'down'
+
+export interface HandoffProgress {
+  readonly rangesDone: number
+  readonly rangesTotal: number
+  readonly keys: number
+  readonly bytes: number
+}
+
+// --- Supervisor and manager -------------------------------------------------------------------
+
+/** Supervisor to manager on every new connection: I can start processes. Lost: repeated. */
+export interface SupervisorRegister {
+  readonly kind: 'supervisor.register'
+  readonly id: number
+  /** How many nodes the supervisor starts by itself: the first ring waits for them a moment. */
+  readonly nodes: number
+}
+
+export interface SupervisorRegisterOk {
+  readonly kind: 'supervisor.register.ok'
+  readonly id: number
+  /** The nodes of the ring: those to start after a `down`; empty for a new swarm. */
+  readonly nodes: readonly NodeId[]
+}
+
+/** Manager to supervisor: start this node. Lost: the change waits, `node add` says so. */
+export interface NodeSpawn {
+  readonly kind: 'node.spawn'
+  readonly node: NodeId
+}
+
+// --- Commands and manager ---------------------------------------------------------------------
+
+/** CLI to manager. Lost: asked again by the user. */
+export interface SwarmStatus {
+  readonly kind: 'swarm.status'
+  readonly id: number
+}
+
+export interface SwarmStatusOk {
+  readonly kind: 'swarm.status.ok'
+  readonly id: number
+  readonly status: StatusReport
+}
+
+export type SwarmState = 'forming' | 'serving' | 'changing' | 'stopping'
+
+export interface StatusReport {
+  readonly swarm: string
+  readonly state: SwarmState
+  readonly epoch: number
+  readonly replicas: number
+  readonly readQuorum: number
+  readonly writeQuorum: number
+  readonly durability: Durability
+  readonly manager: { readonly pid: number }
+  readonly nodes: readonly NodeReport[]
+  /** The change under way and those queued behind it. */
+  readonly changes: readonly ChangeReport[]
+}
+
+export interface NodeReport {
+  readonly id: NodeId
+  readonly incarnation: number
+  readonly pid: number
+  readonly state: NodeState
+  readonly socket: string
+  readonly vnodes: number
+  /** null where the node did not say. */
+  readonly keys: number | null
+  readonly bytes: number | null
+  /** Share of the ring, primary ranges: 0 to 1. */
+  readonly ownership: number
+}
+
+/**
+ * CLI to manager: change the membership. `add` and `replace` name the new node in the answer and
+ * have the supervisor start it. Lost before it arrived: nothing happened; after: `change.query`.
+ */
+export interface ChangeSubmit {
+  readonly kind: 'change.submit'
+  readonly id: number
+  readonly change: 'add' | 'remove' | 'replace'
+  /** The node to remove or replace; empty for `add`. */
+  readonly node: NodeId | ''
+}
+
+export interface ChangeSubmitOk {
+  readonly kind: 'change.submit.ok'
+  readonly id: number
+  readonly ticket: number
+  /** The node that is added, removed, or stands in for the replaced one. */
+  readonly node: NodeId
+}
+
+/** CLI to manager, while it shows progress. Lost: asked again. */
+export interface ChangeQuery {
+  readonly kind: 'change.query'
+  readonly id: number
+  readonly ticket: number
+}
+
+export interface ChangeQueryOk {
+  readonly kind: 'change.query.ok'
+  readonly id: number
+  readonly report: ChangeReport
+}
+
+export interface ChangeReport {
+  readonly ticket: number
+  readonly change: 'add' | 'remove' | 'replace'
+  readonly node: NodeId
+  readonly state: 'waiting' | 'queued' | 'copying' | 'done' | 'aborted'
+  /** Why it waits or was aborted; empty otherwise. */
+  readonly reason: string
+  readonly progress: HandoffProgress
+}
+
+/** CLI or supervisor to manager: stop every process, keep the data. Lost: `down` uses pids. */
+export interface SwarmStop {
+  readonly kind: 'swarm.stop'
+  readonly id: number
+}
+
+export interface SwarmStopOk {
+  readonly kind: 'swarm.stop.ok'
+  readonly id: number
+}
+
+// --- Inspection -------------------------------------------------------------------------------
+
+/** CLI or driver to a node: what do you store? (`dump`; the same shape as a pull.) */
+export interface NodeDump {
+  readonly kind: 'node.dump'
+  readonly id: number
+  readonly cursor: Cursor | null
+  readonly limitBytes: number
+}
+
+export interface NodeDumpOk {
+  readonly kind: 'node.dump.ok'
+  readonly id: number
+  readonly entries: readonly Entry[]
+  readonly next: Cursor | null
+}
+
+export type Message =
+  | Hello
+  | HelloOk
+  | HelloRefused
+  | ErrorReply
+  | ClientRegister
+  | ClientRegisterOk
+  | Put
+  | PutOk
+  | Get
+  | GetOk
+  | ForwarderMoved
+  | CoordinatePut
+  | CoordinatePutOk
+  | CoordinateGet
+  | CoordinateGetOk
+  | ReplicaPut
+  | ReplicaPutOk
+  | ReplicaGet
+  | ReplicaGetOk
+  | Stale
+  | HandoffPull
+  | HandoffBatch
+  | HandoffComplete
+  | NodeEnroll
+  | NodeEnrollOk
+  | NodeJoin
+  | NodeJoinOk
+  | NodeLeave
+  | NodeLeaveOk
+  | RingPublish
+  | NodeStop
+  | NodeStats
+  | NodeStatsOk
+  | SupervisorRegister
+  | SupervisorRegisterOk
+  | NodeSpawn
+  | SwarmStatus
+  | SwarmStatusOk
+  | ChangeSubmit
+  | ChangeSubmitOk
+  | ChangeQuery
+  | ChangeQueryOk
+  | SwarmStop
+  | SwarmStopOk
+  | NodeDump
+  | NodeDumpOk
+
+export type MessageKind = Message['kind']
+export type MessageOf<K extends MessageKind> = Extract<Message, { kind: K }>
+
+/** Each connection between two processes has up to one socket a lane. */
+export type Lane = 'data' | 'control' | 'bulk'
+
+type Fields<K extends MessageKind> = readonly Exclude<keyof MessageOf<K>, 'kind'>[]
+
+/** Wire number, lane and fields in wire order. Numbers are never reused. */
+export const messageFields: {
+  readonly [K in MessageKind]: readonly [number, Lane, Fields<K>]
+} = {
+  hello: [0, 'data', ['protocol', 'from', 'lane']],
+  'hello.ok': [1, 'data', ['protocol']],
+  'hello.refused': [2, 'data', ['protocol', 'reason']],
+  error: [3, 'data', ['id', 'code', 'definite', 'message']],
+  'client.register': [4, 'control', ['id', 'client']],
+  'client.register.ok': [
+    5,
+    'control',
+    ['id', 'client', 'boot', 'nodes', 'valueBytesMax', 'replicas'],
+  ],
+  put: [6, 'data', ['id', 'key', 'value', 'version', 'w', 'deadline']],
+  'put.ok': [7, 'data', ['id']],
+  get: [8, 'data', ['id', 'key', 'r', 'born', 'deadline']],
+  'get.ok': [9, 'data', ['id', 'value', 'version', 'node']],
+  'forwarder.moved': [10, 'data', ['nodes']],
+  'coordinate.put': [
+    11,
+    'data',
+    ['id', 'epoch', 'token', 'key', 'value', 'version', 'w', 'deadline'],
+  ],
+  'coordinate.put.ok': [12, 'data', ['id']],
+  'coordinate.get': [13, 'data', ['id', 'epoch', 'token', 'key', 'r', 'born', 'deadline']],
+  'coordinate.get.ok': [14, 'data', ['id', 'value', 'version', 'node']],
+  'replica.put': [15, 'data', ['id', 'epoch', 'token', 'key', 'value', 'version', 'born']],
+  'replica.put.ok': [16, 'data', ['id']],
+  'replica.get': [17, 'data', ['id', 'epoch', 'token', 'key']],
+  'replica.get.ok': [18, 'data', ['id', 'value', 'version']],
+  stale: [19, 'data', ['id', 'epoch']],
+  'handoff.pull': [
+    20,
+    'bulk',
+    ['id', 'epoch', 'plan', 'reason', 'from', 'to', 'cursor', 'limitBytes'],
+  ],
+  'handoff.batch': [21, 'bulk', ['id', 'entries', 'next']],
+  'handoff.complete': [22, 'control', ['plan', 'node']],
+  'node.enroll': [23, 'control', ['id', 'node']],
+  'node.enroll.ok': [
+    24,
+    'control',
+    ['id', 'node', 'incarnation', 'boot', 'swarm', 'durability', 'valueBytesMax'],
+  ],
+  'node.join': [25, 'control', ['id', 'member', 'store', 'epoch', 'boot']],
+  'node.join.ok': [26, 'control', ['id']],
+  'node.leave': [27, 'control', ['id', 'node', 'incarnation']],
+  'node.leave.ok': [28, 'control', ['id']],
+  'ring.publish': [29, 'control', ['ring']],
+  'node.stop': [30, 'control', []],
+  'node.stats': [31, 'control', ['id']],
+  'node.stats.ok': [32, 'control', ['id', 'state', 'epoch', 'keys', 'bytes', 'handoff']],
+  'supervisor.register': [33, 'control', ['id', 'nodes']],
+  'supervisor.register.ok': [34, 'control', ['id', 'nodes']],
+  'node.spawn': [35, 'control', ['node']],
+  'swarm.status': [36, 'control', ['id']],
+  'swarm.status.ok': [37, 'control', ['id', 'status']],
+  'change.submit': [38, 'control', ['id', 'change', 'node']],
+  'change.submit.ok': [39, 'control', ['id', 'ticket', 'node']],
+  'change.query': [40, 'control', ['id', 'ticket']],
+  'change.query.ok': [41, 'control', ['id', 'report']],
+  'swarm.stop': [42, 'control', ['id']],
+  'swarm.stop.ok': [43, 'control', ['id']],
+  'node.dump': [44, 'bulk', ['id', 'cursor', 'limitBytes']],
+  'node.dump.ok': [45, 'bulk', ['id', 'entries', 'next']],
+}
+
+/** Lanes keep bulk from delaying control, and both from delaying requests. */
+export function laneOf(kind: MessageKind): Lane {
+  return messageFields[kind][1]
+}

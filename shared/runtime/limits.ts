@@ -1,0 +1,47 @@
+/** Every limit of the product, with its unit in its name and the reason for its size. */
+
+/** Longest key. Keys are indexed in memory in places; 1 KiB is far above what names need. */
+export const keyBytesMax = 1024
+/** Largest value by default (configurable per swarm). */
+export const valueBytesMaxDefault = 8 * 1024 * 1024
+/** What a frame may hold beyond its value: key, version and the envelope. */
+export const frameOverheadBytes = 64 * 1024
+/** Bytes queued for one peer before it is refused (nodes) or cut off (clients). */
+export const peerQueueBytesMax = 64 * 1024 * 1024
+/** Idle connections a process accepts before it refuses more. */
+export const connectionsMax = 4096
+/** A connection that has not said hello within this time is closed. */
+export const helloTimeoutMs = 5_000
+
+/** A value older than this on its way between processes is refused (design: nothing old floats in). */
+export const maxFlightMs = 60_000
+/** Deadline of a client call by default. */
+export const callTimeoutMs = 5_000
+/** How often in-flight requests are checked against their deadlines. */
+export const sweepIntervalMs = 20
+/** A get asks a further owner when one has not answered for this long. */
+export const readHedgeMs = 100
+/** Pause before a client tries a call again, doubled up to the maximum. */
+export const retryPauseMs = 5
+export const retryPauseMaxMs = 200
+/** How long a client repeats a call that found too few owners reachable. */
+export const unavailableRetryMs = 2_000
+/** Pause between attempts to reach the manager. */
+export const managerRetryMs = 200
+/** Requests a client keeps in flight; later calls wait their turn. */
+export const clientInFlightMax = 4_096
+/** Requests a node coordinates or forwards at once; more are refused as overloaded. */
+export const nodeInFlightMax = 65_536
+
+/** Bytes of one handoff batch, and how many batches a gainer asks for at once. */
+export const handoffBatchBytes = 256 * 1024
+export const handoffWindowBatches = 4
+/** A handoff batch that has not come after this long is asked for again. */
+export const handoffRetryMs = 2_000
+
+/** Ring files kept: a process that slept sees its own epoch gone long before reuse. */
+export const ringFilesKept = 8
+/** Client ids granted per journal entry, so that registering a client costs no fsync. */
+export const clientIdBlock = 1_000
+/** Joins that arrive within this time are planned as one change. */
+export const joinBatchMs = 25
