@@ -1,0 +1,19 @@
+/**
+ * Removes compiled files whose source is gone.
+ *
+ * The build is incremental and never empties `dist/`: a running swarm may start a node from it at any
+ * moment. The price is that the output of a removed or renamed source lingers, and a lingering test
+ * would still run; so every build ends here.
+ */
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const dist = join(root, 'dist')
+
+for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+  const output = join(entry.parentPath, entry.name)
+  const source = join(root, relative(dist, output)).replace(/(\.d\.ts|\.js)$/, '.ts')
+  if (entry.isFile() && source.endsWith('.ts') && !existsSync(source)) rmSync(output)
+}
