@@ -1,0 +1,176 @@
+import test from 'ava'
+import { Random } from '../random.js'
+import { findViolation, type Operation } from './linearizability.js'
+
+const never = Number.POSITIVE_INFINITY
+
+/** `c1 put a 1 2`: client, kind, value (`-` for nothing), called, returned (`?` for no answer). */
+function history(...lines: string[]): Operation[] {
+  return lines.map((line) => {
+    const [client = '', kind, value = '-', called, returned] = line.split(' ')
+    if (kind !== 'put' && kind !== 'get' && kind !== 'delete') throw new Error(line)
+    return {
+      client,
+      kind,
+      key: 'k',
+      value: value === '-' ? undefined : value,
+      called: Number(called),
+      returned: returned === '?' ? never : Number(returned),
+    }
+  })
+}
+
+const legal: Record<string, Operation[]> = {
+  'nothing happened': [],
+  'a read of what was written': history('c1 put a 1 2', 'c2 get a 3 4'),
+  'a missing key': history('c1 get - 1 2', 'c1 put a 3 4', 'c1 delete - 5 6', 'c1 get - 7 8'),
+  'a read during a write sees either': history('c1 put a 1 10', 'c2 get - 2 3', 'c2 get a 4 5'),
+  'two writes at once, in either order': history('c1 put a 1 10', 'c2 put b 2 9', 'c3 get a 11 12'),
+  'writes whose order only a later read tells': history(
+    'c1 put a 1 10',
+    'c2 put b 2 9',
+    'c3 put c 3 8',
+    'c4 get b 11 12',
+    'c4 get b 13 14',
+  ),
+  'an unanswered write that happened late': history('c1 put a 1 ?', 'c2 get - 2 3', 'c2 get a 4 5'),
+  'an unanswered write that never happened': history(
+    'c1 put a 1 ?',
+    'c2 get - 2 3',
+    'c2 get - 4 5',
+  ),
+  'an unanswered delete that did': history('c1 put a 1 2', 'c2 delete - 3 ?', 'c1 get - 4 5'),
+  'an unanswered delete that did not': history('c1 put a 1 2', 'c2 delete - 3 ?', 'c1 get a 4 5'),
+}
+
+const illegal: Record<string, Operation[]> = {
+  'a value from nowhere': history('c1 get a 1 2'),
+  'a stale read': history('c1 put a 1 2', 'c1 put b 3 4', 'c2 get a 5 6'),
+  'a lost write': history('c1 put a 1 2', 'c2 get - 3 4'),
+  'a read from the future': history('c1 get a 1 2', 'c2 put a 3 4'),
+  'reads that go back': history('c1 put a 1 2', 'c1 put b 3 20', 'c2 get b 4 5', 'c3 get a 6 7'),
+  'a deleted value that came back': history('c1 put a 1 2', 'c1 delete - 3 4', 'c2 get a 5 6'),
+  'two readers who disagree on the order': history(
+    'c1 put a 1 10',
+    'c2 put b 1 10',
+    'c3 get a 11 12',
+    'c4 get b 13 14',
+  ),
+  'an unanswered write that came and went': history(
+    'c1 put a 1 2',
+    'c2 put b 3 ?',
+    'c3 get b 4 5',
+    'c3 get a 6 7',
+  ),
+}
+
+for (const [name, operations] of Object.entries(legal)) {
+  test(`legal: ${name}`, (t) => {
+    t.is(findViolation(operations)?.explanation, undefined)
+  })
+}
+
+for (const [name, operations] of Object.entries(illegal)) {
+  test(`illegal: ${name}`, (t) => {
+    t.is(findViolation(operations)?.key, 'k')
+  })
+}
+
+test('keys are independent, and the violation names its own', (t) => {
+  const good = history('c1 put a 1 2', 'c2 get a 3 4')
+  const bad = history('c1 put b 5 6', 'c2 get - 7 8').map((operation) => ({
+    ...operation,
+    key: 'bad',
+  }))
+  t.is(findViolation([...good, ...bad])?.key, 'bad')
+})
+
+test('a violation is explained: the order so far, the state, what does not fit', (t) => {
+  const violation = findViolation(
+    history('c1 put a 1 2', 'c1 put b 3 4', 'c2 get a 5 7', 'c3 get x 6 9', 'c4 put c 8 9'),
+  )
+  t.is(
+    violation?.explanation,
+    [
+      'key k is not linearizable: no order of its 5 operations is legal.',
+      'The longest legal order places 2 of them:',
+      '    c1 put a [1, 2]',
+      '    c1 put b [3, 4]',
+      'The key then holds b, and no order places, before it returned,',
+      '    c2 get -> a [5, 7]',
+      'Called before that, and not placed either:',
+      '    c3 get -> x [6, 9]',
+    ].join('\n'),
+  )
+})
+
+test('it agrees with trying every order, on random histories', (t) => {
+  const random = new Random(1, 'histories')
+  const verdicts = { legal: 0, illegal: 0 }
+  for (let round = 0; round < 3_000; round++) {
+    const operations = randomHistory(random)
+    const expected = someOrderIsLegal(operations, undefined)
+    verdicts[expected ? 'legal' : 'illegal']++
+    t.is(findViolation(operations) === undefined, expected, JSON.stringify(operations))
+  }
+  t.true(verdicts.legal > 300 && verdicts.illegal > 300, JSON.stringify(verdicts))
+})
+
+test('a long history with many operations at once is decided quickly', (t) => {
+  const random = new Random(2, 'long')
+  const operations: Operation[] = []
+  let held: string | undefined
+  for (let step = 0; step < 2_000; step++) {
+    const kind = random.pick(['put', 'get'] as const)
+    if (kind === 'put') held = `v${step}`
+    const spread = random.between(1, 60)
+    operations.push({
+      client: `c${step % 8}`,
+      kind,
+      key: 'k',
+      value: held,
+      called: step * 10 - spread,
+      returned: step * 10 + spread,
+    })
+  }
+  t.is(findViolation(operations), undefined)
+  const last = operations.findLastIndex(({ kind }) => kind === 'get')
+  const broken = operations.with(last, { ...(operations[last] as Operation), value: 'v0' })
+  t.is(findViolation(broken)?.key, 'k')
+})
+
+test('a search without end is given up with an error, not a verdict', (t) => {
+  const operations = history('c1 put a 1 2', 'c1 put b 3 4', 'c1 get b 5 6')
+  t.throws(() => findViolation(operations, 1), { message: /no verdict after/ })
+})
+
+function randomHistory(random: Random): Operation[] {
+  const operations: Operation[] = []
+  for (let i = 0; i < 6; i++) {
+    const called = random.below(20)
+    const kind = random.pick(['put', 'get', 'get', 'delete'] as const)
+    const read = random.pick([undefined, 'v0', 'v1', 'v2', 'v3'])
+    operations.push({
+      client: `c${i}`,
+      kind,
+      key: 'k',
+      value: kind === 'put' ? `v${i}` : kind === 'get' ? read : undefined,
+      called,
+      returned: random.chance(0.15) ? never : called + random.between(1, 8),
+    })
+  }
+  return operations
+}
+
+/** The definition itself: some operation that nobody else preceded can come first, and so on. */
+function someOrderIsLegal(left: readonly Operation[], held: string | undefined): boolean {
+  if (left.every(({ returned }) => returned === never)) return true
+  return left.some((first) => {
+    if (left.some((other) => other.returned < first.called)) return false
+    const answered = first.returned !== never
+    if (first.kind === 'get' && answered && first.value !== held) return false
+    const rest = left.filter((other) => other !== first)
+    const next = first.kind === 'put' ? first.value : first.kind === 'delete' ? undefined : held
+    return someOrderIsLegal(rest, next)
+  })
+}

@@ -1,0 +1,282 @@
+/**
+ * Is a history of puts, gets and deletes one that a single copy of each key could have given?
+ *
+ * Every operation must seem to happen at one instant between its call and its return. The search
+ * walks the calls and returns in order of time, takes any pending operation that the register's
+ * state allows, and goes back where a return comes before its operation could be placed. What it
+ * remembers is every (set of placed operations, state) it has seen: reaching one again by another
+ * order cannot help. Registers are independent, so each key is searched alone.
+ *
+ * The history counts operations, not clock time: `called` and `returned` are positions in the order
+ * in which the run saw them. A put or delete without an answer may take effect at any time after its
+ * call, or never: it stays pending to the end, and the search may leave it out.
+ *
+ * Sources: Wing and Gong, Testing and verifying concurrent objects (1993); Lowe, Testing for
+ * linearizability (2017), for the memory and the linked list; Horn and Kroening, Faster
+ * linearizability checking via P-compositionality (2015), for the split by key.
+ */
+export interface Operation {
+  readonly client: string
+  readonly kind: 'put' | 'get' | 'delete'
+  readonly key: string
+  /** put: what was written, unique in the history. get: what was read, undefined if missing. */
+  readonly value: string | undefined
+  readonly called: number
+  /** Infinity: it never answered. Operations that surely did not happen do not belong here. */
+  readonly returned: number
+}
+
+export interface Violation {
+  readonly key: string
+  readonly explanation: string
+}
+
+/** A search longer than this says so rather than run for minutes; real ones take thousands. */
+const stepsMaxDefault = 20_000_000
+
+/** The first key whose history is not linearizable; undefined if all are. */
+export function findViolation(
+  history: readonly Operation[],
+  stepsMax: number = stepsMaxDefault,
+): Violation | undefined {
+  for (const [key, operations] of byKey(history)) {
+    const search = new Search(operations.filter(matters(operations)), stepsMax)
+    if (!search.run()) return { key, explanation: search.explain(key) }
+  }
+  return undefined
+}
+
+function byKey(history: readonly Operation[]): Map<string, Operation[]> {
+  const keys = new Map<string, Operation[]>()
+  for (const operation of history) {
+    const known = keys.get(operation.key)
+    if (known === undefined) keys.set(operation.key, [operation])
+    else known.push(operation)
+  }
+  return keys
+}
+
+/**
+ * A get without an answer says nothing. A put without one whose value nobody read may as well never
+ * have happened: leaving it out keeps the search from trying it everywhere.
+ */
+function matters(operations: readonly Operation[]): (operation: Operation) => boolean {
+  const read = new Set<string | undefined>()
+  for (const { kind, value } of operations) if (kind === 'get') read.add(value)
+  return ({ kind, value, returned }) => {
+    if (returned !== Number.POSITIVE_INFINITY) return true
+    return kind === 'delete' || (kind === 'put' && read.has(value))
+  }
+}
+
+interface Entry {
+  readonly index: number
+  readonly isCall: boolean
+  readonly time: number
+  /** A call's return; undefined for one that never answered, and for returns. */
+  match: Entry | undefined
+  before: Entry | undefined
+  after: Entry | undefined
+}
+
+interface Placed {
+  readonly entry: Entry
+  readonly stateBefore: number
+}
+
+const missing = 0
+
+class Search {
+  readonly #operations: readonly Operation[]
+  readonly #stepsMax: number
+  readonly #head: Entry
+  /** The number that stands for each operation's value; 0 is a missing key. */
+  readonly #values: number[]
+  readonly #seen = new SeenStates()
+  readonly #placedBits: Uint32Array
+  readonly #placed: Placed[] = []
+  #unanswered = 0
+  #state = missing
+  #longest: readonly Placed[] = []
+  #blocked: Entry | undefined
+
+  constructor(operations: readonly Operation[], stepsMax: number) {
+    this.#operations = operations
+    this.#stepsMax = stepsMax
+    this.#values = numberValues(operations)
+    this.#placedBits = new Uint32Array((operations.length + 31) >> 5)
+    this.#head = linkEntries(operations)
+    for (const { returned } of operations) {
+      if (returned === Number.POSITIVE_INFINITY) this.#unanswered++
+    }
+  }
+
+  /** True if some order of the operations is legal. */
+  run(): boolean {
+    let toPlace = this.#operations.length - this.#unanswered
+    let entry = this.#head.after
+    for (let steps = 0; toPlace > 0; steps++) {
+      if (steps > this.#stepsMax) throw new Error(`no verdict after ${steps} steps of the search`)
+      if (entry === undefined) throw new Error('a return is missing from the list')
+      if (entry.isCall) {
+        if (this.#place(entry)) {
+          if (entry.match !== undefined) toPlace--
+          entry = this.#head.after
+        } else entry = entry.after
+        continue
+      }
+      this.#rememberLongest(entry)
+      const last = this.#placed.pop()
+      if (last === undefined) return false
+      this.#takeBack(last)
+      if (last.entry.match !== undefined) toPlace++
+      entry = last.entry.after
+    }
+    return true
+  }
+
+  /** Places the operation next, if its result fits the state and this was not tried before. */
+  #place(entry: Entry): boolean {
+    const operation = this.#operations[entry.index] as Operation
+    const value = this.#values[entry.index] as number
+    if (operation.kind === 'get' && value !== this.#state) return false
+    const state =
+      operation.kind === 'put' ? value : operation.kind === 'get' ? this.#state : missing
+    flipBit(this.#placedBits, entry.index)
+    if (!this.#seen.add(this.#placedBits, state)) {
+      flipBit(this.#placedBits, entry.index)
+      return false
+    }
+    this.#placed.push({ entry, stateBefore: this.#state })
+    this.#state = state
+    unlink(entry)
+    return true
+  }
+
+  #takeBack({ entry, stateBefore }: Placed): void {
+    this.#state = stateBefore
+    flipBit(this.#placedBits, entry.index)
+    relink(entry)
+  }
+
+  #rememberLongest(blocked: Entry): void {
+    if (this.#blocked !== undefined && this.#placed.length <= this.#longest.length) return
+    this.#longest = [...this.#placed]
+    this.#blocked = blocked
+  }
+
+  /** The furthest that any order came, and what could not follow. */
+  explain(key: string): string {
+    const operations = this.#operations
+    const order = this.#longest.map(({ entry }) => operations[entry.index] as Operation)
+    const placed = new Set(this.#longest.map(({ entry }) => entry.index))
+    const stuck = operations[this.#blocked?.index ?? 0] as Operation
+    const write = order.findLast(({ kind }) => kind !== 'get')
+    const holds = write?.kind === 'put' ? write.value : undefined
+    const pending = operations.filter(
+      (operation, index) =>
+        !placed.has(index) && operation !== stuck && operation.called < stuck.returned,
+    )
+    const shown = order.slice(-8)
+    return [
+      `key ${key} is not linearizable: no order of its ${operations.length} operations is legal.`,
+      `The longest legal order places ${order.length} of them${shown.length < order.length ? ', at last' : ''}:`,
+      ...shown.map((operation) => `    ${describe(operation)}`),
+      `The key then holds ${holds ?? 'nothing'}, and no order places, before it returned,`,
+      `    ${describe(stuck)}`,
+      ...(pending.length === 0 ? [] : ['Called before that, and not placed either:']),
+      ...pending.map((operation) => `    ${describe(operation)}`),
+    ].join('\n')
+  }
+}
+
+/** `c1 put v7 [12, 19]`: the interval is in positions of the history. */
+export function describe(operation: Operation): string {
+  const { client, kind, value, called, returned } = operation
+  const what = kind === 'put' ? ` ${value}` : kind === 'get' ? ` -> ${value ?? 'nothing'}` : ''
+  const end = returned === Number.POSITIVE_INFINITY ? 'no answer' : `${returned}`
+  return `${client} ${kind}${what} [${called}, ${end}]`
+}
+
+function numberValues(operations: readonly Operation[]): number[] {
+  const numbers = new Map<string, number>()
+  return operations.map(({ value }) => {
+    if (value === undefined) return missing
+    const known = numbers.get(value)
+    if (known !== undefined) return known
+    const number = numbers.size + 1
+    numbers.set(value, number)
+    return number
+  })
+}
+
+/** Calls and returns in order of time, as a list whose members can be lifted out and put back. */
+function linkEntries(operations: readonly Operation[]): Entry {
+  const entries: Entry[] = []
+  for (const [index, { called, returned }] of operations.entries()) {
+    const call = newEntry(index, true, called)
+    entries.push(call)
+    if (returned === Number.POSITIVE_INFINITY) continue
+    if (returned <= called) throw new Error('an operation returned before it was called')
+    call.match = newEntry(index, false, returned)
+    entries.push(call.match)
+  }
+  entries.sort((a, b) => a.time - b.time || Number(b.isCall) - Number(a.isCall))
+  const head = newEntry(-1, true, Number.NEGATIVE_INFINITY)
+  let last = head
+  for (const entry of entries) {
+    last.after = entry
+    entry.before = last
+    last = entry
+  }
+  return head
+}
+
+function newEntry(index: number, isCall: boolean, time: number): Entry {
+  return { index, isCall, time, match: undefined, before: undefined, after: undefined }
+}
+
+function unlink(entry: Entry): void {
+  for (const part of [entry, entry.match]) {
+    if (part === undefined) continue
+    if (part.before !== undefined) part.before.after = part.after
+    if (part.after !== undefined) part.after.before = part.before
+  }
+}
+
+/** The exact reverse of `unlink`: the return first, since its neighbour may be the call. */
+function relink(entry: Entry): void {
+  for (const part of [entry.match, entry]) {
+    if (part === undefined) continue
+    if (part.before !== undefined) part.before.after = part
+    if (part.after !== undefined) part.after.before = part
+  }
+}
+
+function flipBit(bits: Uint32Array, index: number): void {
+  bits[index >> 5] = (bits[index >> 5] as number) ^ (1 << (index & 31))
+}
+
+/** Every (placed operations, state) seen, by hash and then compared in full. */
+class SeenStates {
+  readonly #buckets = new Map<number, { bits: Uint32Array; state: number }[]>()
+
+  /** False if it was there already. */
+  add(bits: Uint32Array, state: number): boolean {
+    let hash = state
+    for (const word of bits) hash = Math.imul(hash ^ word, 0x9e3779b1) ^ (hash >>> 15)
+    const bucket = this.#buckets.get(hash)
+    if (bucket === undefined) {
+      this.#buckets.set(hash, [{ bits: bits.slice(), state }])
+      return true
+    }
+    if (bucket.some((known) => known.state === state && isEqual(known.bits, bits))) return false
+    bucket.push({ bits: bits.slice(), state })
+    return true
+  }
+}
+
+function isEqual(a: Uint32Array, b: Uint32Array): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
