@@ -328,6 +328,7 @@ export interface NodeStats {
   readonly id: number
 }
 
+/** Node to manager: what it holds and how far it is. Lost: as if it had not been asked. */
 export interface NodeStatsOk {
   readonly kind: 'node.stats.ok'
   readonly id: number
@@ -366,6 +367,7 @@ export interface SupervisorRegister {
   readonly nodes: number
 }
 
+/** Manager to supervisor. Lost with its connection: the supervisor registers again. */
 export interface SupervisorRegisterOk {
   readonly kind: 'supervisor.register.ok'
   readonly id: number
@@ -387,6 +389,7 @@ export interface SwarmStatus {
   readonly id: number
 }
 
+/** Manager to whoever asked, once the nodes said what they hold. Lost: asked again. */
 export interface SwarmStatusOk {
   readonly kind: 'swarm.status.ok'
   readonly id: number
@@ -435,6 +438,7 @@ export interface ChangeSubmit {
   readonly node: NodeId | ''
 }
 
+/** Manager to CLI: the change is journaled and queued. Lost: `status` shows the change. */
 export interface ChangeSubmitOk {
   readonly kind: 'change.submit.ok'
   readonly id: number
@@ -450,6 +454,7 @@ export interface ChangeQuery {
   readonly ticket: number
 }
 
+/** Manager to CLI: where the change stands now. Lost: asked again. */
 export interface ChangeQueryOk {
   readonly kind: 'change.query.ok'
   readonly id: number
@@ -472,6 +477,7 @@ export interface SwarmStop {
   readonly id: number
 }
 
+/** Manager to CLI or supervisor: every node was told. Lost: the close says the same. */
 export interface SwarmStopOk {
   readonly kind: 'swarm.stop.ok'
   readonly id: number
@@ -487,6 +493,7 @@ export interface NodeDump {
   readonly limitBytes: number
 }
 
+/** Node to whoever asked: a page of entries; `next` null at the end. Lost: asked again. */
 export interface NodeDumpOk {
   readonly kind: 'node.dump.ok'
   readonly id: number
