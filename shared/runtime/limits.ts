@@ -21,6 +21,14 @@ export const callTimeoutMs = 5_000
 export const sweepIntervalMs = 20
 /** A get asks a further owner when one has not answered for this long. */
 export const readHedgeMs = 100
+/** A peer whose connection closed is asked last for this long, unless it connects again. */
+export const peerRetryMs = 100
+/** Pause before a request goes out again under a ring that a peer has not adopted yet. */
+export const staleRetryMs = 5
+/** Messages of a ring that is still being adopted (its ranges wiped); more count as lost. */
+export const heldMessagesMax = 10_000
+/** A node that left goes on forwarding for so long to whoever has not moved yet. */
+export const leaveLingerMs = 100
 /** Pause before a client tries a call again, doubled up to the maximum. */
 export const retryPauseMs = 5
 export const retryPauseMaxMs = 200
@@ -45,3 +53,16 @@ export const ringFilesKept = 8
 export const clientIdBlock = 1_000
 /** Joins that arrive within this time are planned as one change. */
 export const joinBatchMs = 25
+/**
+ * The first ring waits this long after the last join for the nodes that the supervisor announced:
+ * processes start within some 300 ms of one another even on two starved cores.
+ */
+export const foundingQuietMs = 500
+/** How often the manager looks whether a process that lost its connection still lives. */
+export const livenessCheckMs = 100
+/** `status` shows what the nodes have answered by then; a paused one must not hold it up. */
+export const statusWaitMs = 500
+/** A stopping manager waits this long for the nodes, which flush their stores, to go first. */
+export const stopWaitMs = 3_000
+/** Finished membership changes that the manager still answers for. */
+export const ticketsKept = 100
