@@ -29,15 +29,14 @@ export class Trace {
   }
 
   /** A message that moves from one process to another. */
-  message(micros: number, step: string, from: string, to: string, what: string, id: number): void {
+  message(micros: number, from: string, to: string, what: string, id: number): void {
     this.#lines++
     this.#mix(micros)
     this.#mix(this.#word(from))
     this.#mix(this.#word(to))
     this.#mix(this.#word(what))
-    this.#mix(this.#word(step))
     this.#mix(id)
-    this.#sink?.(`${(micros / 1000).toFixed(3).padStart(12)} ${step} ${from} > ${to} ${what} ${id}`)
+    this.#sink?.(`${(micros / 1000).toFixed(3).padStart(12)} ${from} > ${to} ${what} ${id}`)
   }
 
   /** For readers only: not part of the hash, so a log line may be reworded. */

@@ -22,6 +22,7 @@ export class World {
   #time: Micros = 0
   #sequence = 0
   #eventsFired = 0
+  #inTurn = false
 
   constructor(seed: number, sink?: TraceSink) {
     this.seed = seed
@@ -80,6 +81,17 @@ export class World {
       if (this.#nextTime() > end || !this.step()) return done()
     }
     return true
+  }
+
+  /** One process runs at a time: false while another one's turn is under way. */
+  enter(): boolean {
+    if (this.#inTurn) return false
+    this.#inTurn = true
+    return true
+  }
+
+  leave(): void {
+    this.#inTurn = false
   }
 
   #nextTime(): Micros {

@@ -1,0 +1,278 @@
+/**
+ * The simulated storage engine. As the port asks, every write merges with the newest record, synced
+ * or not, and is answered once what it rests on is durable. Writes gather while a sync is under way
+ * and share the next one (group commit). A crash leaves what was synced, and of a sync under way
+ * either everything or nothing.
+ *
+ * The order of all that was asked is one sequence of numbers: `latest` holds, for each key, the newest
+ * record and the number of the write that brought it; everything up to `#synced` is on the disk.
+ */
+
+import { type StoredRecord, supersedes } from '../shared/data/record.js'
+import type { Micros } from '../shared/data/version.js'
+import type { Token } from '../shared/ring/description.js'
+import { inRange } from '../shared/ring/token.js'
+import type {
+  Cursor,
+  Done,
+  Engine,
+  EngineStats,
+  Entry,
+  Range,
+  ScanPage,
+} from '../shared/runtime/ports.js'
+import type { StoredNode } from './disk.js'
+import type { Random } from './random.js'
+
+export interface SimEngineOptions {
+  readonly store: StoredNode
+  readonly random: Random
+  /** Calls back after so many microseconds, unless the process is gone by then. */
+  readonly later: (delay: Micros, fire: () => void) => void
+  /** Longest sync. */
+  readonly syncMicrosMax: Micros
+  /** Entries of one scan page at most: small pages make handoff resume often. */
+  readonly pageEntriesMax?: number
+}
+
+interface Latest {
+  readonly entry: Entry
+  /** Erased: the entry only says when. */
+  readonly erased: boolean
+  readonly sequence: number
+}
+
+interface Write {
+  readonly sequence: number
+  readonly entries: readonly Entry[]
+  readonly erased: readonly Range[]
+  readonly meta: Readonly<Record<string, string>>
+}
+
+interface Waiting {
+  readonly sequence: number
+  readonly ready: (error: Error | undefined) => void
+}
+
+export class SimEngine implements Engine {
+  readonly #options: SimEngineOptions
+  readonly #store: StoredNode
+  readonly #latest = new Map<string, Latest>()
+  #writes: Write[] = []
+  #syncing: readonly Write[] = []
+  #waiting: Waiting[] = []
+  #sequence = 0
+  #synced = 0
+  #failure: Error | undefined
+  #isSyncing = false
+
+  constructor(options: SimEngineOptions) {
+    this.#options = options
+    this.#store = options.store
+    if (this.#store.isLocked) throw new Error('the store is held by another process')
+    this.#store.isLocked = true
+    for (const [name, entry] of this.#store.entries) {
+      this.#latest.set(name, { entry, erased: false, sequence: 0 })
+    }
+  }
+
+  apply(entry: Entry, done: Done): void {
+    this.applyBatch([entry], {}, done)
+  }
+
+  applyBatch(entries: readonly Entry[], meta: Readonly<Record<string, string>>, done: Done): void {
+    if (this.#failure !== undefined) {
+      done(this.#failure)
+      return
+    }
+    const sequence = this.#sequence + 1
+    const newer: Entry[] = []
+    let restsOn = 0
+    for (const entry of entries) {
+      const name = nameOf(entry.token, entry.key)
+      const held = this.#latest.get(name)
+      if (held !== undefined && !held.erased && !supersedes(entry.record, held.entry.record)) {
+        restsOn = Math.max(restsOn, held.sequence)
+        continue
+      }
+      this.#latest.set(name, { entry, erased: false, sequence })
+      newer.push(entry)
+    }
+    if (newer.length > 0 || Object.keys(meta).length > 0) {
+      this.#write({ sequence, entries: newer, erased: [], meta })
+      restsOn = sequence
+    }
+    this.#whenSynced(restsOn, done)
+  }
+
+  read(
+    token: Token,
+    key: Uint8Array,
+    done: (error: Error | undefined, record: StoredRecord | undefined) => void,
+  ): void {
+    if (this.#failure !== undefined) {
+      done(this.#failure, undefined)
+      return
+    }
+    const held = this.#latest.get(nameOf(token, key))
+    const record = held === undefined || held.erased ? undefined : held.entry.record
+    this.#whenSynced(held?.sequence ?? 0, (error) => {
+      if (error === undefined) done(undefined, record)
+      else done(error, undefined)
+    })
+  }
+
+  scan(
+    range: Range,
+    after: Cursor | undefined,
+    limitBytes: number,
+    done: (error: Error | undefined, page: ScanPage | undefined) => void,
+  ): void {
+    if (this.#failure !== undefined) {
+      done(this.#failure, undefined)
+      return
+    }
+    this.#whenSynced(this.#sequence, (error) => {
+      if (error === undefined) done(undefined, this.#page(range, after, limitBytes))
+      else done(error, undefined)
+    })
+  }
+
+  erase(ranges: readonly Range[], meta: Readonly<Record<string, string>>, done: Done): void {
+    if (this.#failure !== undefined) {
+      done(this.#failure)
+      return
+    }
+    const sequence = this.#sequence + 1
+    for (const [name, { entry }] of this.#latest) {
+      if (!ranges.some((range) => inRange(entry.token, range))) continue
+      this.#latest.set(name, { entry, erased: true, sequence })
+    }
+    this.#write({ sequence, entries: [], erased: ranges, meta })
+    this.#whenSynced(sequence, done)
+  }
+
+  meta(name: string): string | undefined {
+    return this.#store.meta.get(name)
+  }
+
+  stats(done: (error: Error | undefined, stats: EngineStats | undefined) => void): void {
+    if (this.#failure !== undefined) {
+      done(this.#failure, undefined)
+      return
+    }
+    let keys = 0
+    let bytes = 0
+    for (const { key, record } of this.#store.entries.values()) {
+      if (record.value === null) continue
+      keys++
+      bytes += key.length + record.value.length
+    }
+    done(undefined, { keys, bytes })
+  }
+
+  close(done: Done): void {
+    this.#whenSynced(this.#sequence, (error) => {
+      this.#failure ??= new Error('the engine is closed')
+      this.#store.isLocked = false
+      done(error)
+    })
+  }
+
+  /** The disk refuses from now on: every write that was not synced fails, and all that follow. */
+  fail(error: Error): void {
+    this.#failure = error
+    this.#isSyncing = false
+    this.#syncing = []
+    this.#writes = []
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const { ready } of waiting) ready(error)
+  }
+
+  /** The process died: what was not synced is gone; a sync under way may have come through. */
+  crash(): void {
+    if (this.#isSyncing && this.#options.random.chance(0.5)) this.#toDisk(this.#syncing)
+    this.#failure = new Error('the process of this engine is dead')
+    this.#isSyncing = false
+    this.#waiting = []
+    this.#store.isLocked = false
+  }
+
+  #write(write: Write): void {
+    this.#sequence = write.sequence
+    this.#writes.push(write)
+    if (!this.#isSyncing) this.#sync()
+  }
+
+  #sync(): void {
+    const { random, later, syncMicrosMax } = this.#options
+    this.#isSyncing = true
+    // What is asked within this turn and shortly after still comes with this sync.
+    later(random.between(1, 50), () => {
+      if (!this.#isSyncing) return
+      this.#syncing = this.#writes
+      this.#writes = []
+      later(random.between(20, syncMicrosMax), () => this.#finishSync())
+    })
+  }
+
+  #finishSync(): void {
+    if (!this.#isSyncing) return
+    this.#toDisk(this.#syncing)
+    this.#synced = this.#syncing.at(-1)?.sequence ?? this.#synced
+    this.#syncing = []
+    this.#isSyncing = false
+    if (this.#writes.length > 0) this.#sync()
+    const ready = this.#waiting.filter(({ sequence }) => sequence <= this.#synced)
+    this.#waiting = this.#waiting.filter(({ sequence }) => sequence > this.#synced)
+    for (const waiting of ready) waiting.ready(undefined)
+  }
+
+  #toDisk(writes: readonly Write[]): void {
+    const { entries, meta } = this.#store
+    for (const write of writes) {
+      for (const [name, { token }] of entries) {
+        if (write.erased.some((range) => inRange(token, range))) entries.delete(name)
+      }
+      for (const entry of write.entries) entries.set(nameOf(entry.token, entry.key), entry)
+      for (const [name, value] of Object.entries(write.meta)) meta.set(name, value)
+    }
+  }
+
+  #whenSynced(sequence: number, ready: (error: Error | undefined) => void): void {
+    if (sequence <= this.#synced) ready(undefined)
+    else this.#waiting.push({ sequence, ready })
+  }
+
+  #page(range: Range, after: Cursor | undefined, limitBytes: number): ScanPage {
+    const pageEntriesMax = this.#options.pageEntriesMax ?? Number.POSITIVE_INFINITY
+    const sorted = [...this.#store.entries.values()]
+      .filter(({ token }) => inRange(token, range))
+      .sort((a, b) => compareInRange(range, a, b))
+    const start =
+      after === undefined ? 0 : sorted.findIndex((entry) => compareInRange(range, entry, after) > 0)
+    const entries: Entry[] = []
+    let bytes = 0
+    for (const entry of start < 0 ? [] : sorted.slice(start)) {
+      const size = entry.key.length + (entry.record.value?.length ?? 0)
+      if (entries.length > 0 && (bytes + size > limitBytes || entries.length >= pageEntriesMax)) {
+        const { token, key } = entries.at(-1) as Entry
+        return { entries, next: { token, key } }
+      }
+      entries.push(entry)
+      bytes += size
+    }
+    return { entries, next: undefined }
+  }
+}
+
+function nameOf(token: Token, key: Uint8Array): string {
+  return `${token}/${Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')}`
+}
+
+/** By distance from the start of the range, then by key. */
+function compareInRange(range: Range, a: Cursor, b: Cursor): number {
+  const distance = (token: Token) => (token - range.from - 1) >>> 0
+  return distance(a.token) - distance(b.token) || Buffer.compare(a.key, b.key)
+}

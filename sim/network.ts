@@ -1,0 +1,184 @@
+/**
+ * The simulated sockets. Sending connects first where needed; both sides are told `opened` before
+ * anything is received, and `closed` after the last message when the other side is gone or nobody
+ * listens there. Messages take as long as the weather says, and overtake one another: between lanes
+ * always, within one lane where the run asks for it, so that nothing rests on an order that the
+ * protocol does not promise.
+ */
+import type { Micros } from '../shared/data/version.js'
+import { type Lane, laneOf, type Message } from '../shared/protocol/messages.js'
+import type { Address } from '../shared/runtime/runtime.js'
+import type { SimRuntime } from './runtime.js'
+import type { Weather } from './weather.js'
+import type { World } from './world.js'
+
+/** One side's end of a connection. */
+export interface Link {
+  readonly owner: SimRuntime
+  readonly peer: Address
+  state: 'new' | 'dialing' | 'open' | 'closed'
+  other: Link | undefined
+  /** Sent before the connection stood. */
+  readonly waiting: Message[]
+  /** Messages sent and not arrived. */
+  inFlight: number
+  /** When the last message so far of each lane arrives at the other side. */
+  readonly arrivals: Record<Lane, Micros>
+}
+
+export interface NetworkOptions {
+  readonly world: World
+  readonly weather: Weather
+  /** Messages of one lane overtake one another too. */
+  readonly reorder: boolean
+  /** Messages that wait for one peer before `send` says that its queue is full. */
+  readonly inFlightMax: number
+  /** What a message is after its way over the wire: the codec's work, or the message itself. */
+  readonly overWire: (message: Message) => Message
+}
+
+export type Watcher = (from: Address, to: Address, message: Message) => void
+
+export class Network {
+  readonly #options: NetworkOptions
+  readonly #listening = new Map<Address, SimRuntime>()
+  readonly #watchers: Watcher[] = []
+  #longestQueue = 0
+
+  constructor(options: NetworkOptions) {
+    this.#options = options
+  }
+
+  /** Told of every message as it leaves its sender, even when it then gets lost. */
+  watch(watcher: Watcher): void {
+    this.#watchers.push(watcher)
+  }
+
+  /** The most messages that ever waited for one peer. */
+  get longestQueue(): number {
+    return this.#longestQueue
+  }
+
+  register(runtime: SimRuntime): void {
+    if (!runtime.listening) return
+    if (this.#listening.has(runtime.address)) throw new Error(`${runtime.address} is taken`)
+    this.#listening.set(runtime.address, runtime)
+  }
+
+  unregister(runtime: SimRuntime): void {
+    if (runtime.listening) this.#listening.delete(runtime.address)
+    for (const link of [...runtime.links.values()]) this.#closeFrom(link)
+    runtime.links.clear()
+  }
+
+  /** The link that a message to this peer goes by; undefined where its queue is full. */
+  queue(from: SimRuntime, to: Address): Link | undefined {
+    let link = from.links.get(to)
+    if (link === undefined) {
+      link = newLink(from, to, 'new')
+      from.links.set(to, link)
+    }
+    if (link.inFlight >= this.#options.inFlightMax) return undefined
+    link.inFlight++
+    this.#longestQueue = Math.max(this.#longestQueue, link.inFlight)
+    return link
+  }
+
+  transmit(link: Link, message: Message): void {
+    for (const watcher of this.#watchers) watcher(link.owner.address, link.peer, message)
+    if (link.state === 'open') this.#carry(link, message)
+    else if (link.state !== 'closed') link.waiting.push(message)
+    if (link.state === 'new') this.#dial(link)
+  }
+
+  /** Both sides lose the connection and what was on its way. */
+  cut(a: SimRuntime, b: SimRuntime): void {
+    const link = a.links.get(b.address)
+    if (link === undefined) return
+    for (const end of [link, link.other]) {
+      if (end === undefined || end.state === 'closed') continue
+      this.#reportClosed(end)
+    }
+  }
+
+  #dial(link: Link): void {
+    const { world, weather } = this.#options
+    link.state = 'dialing'
+    world.at(weather.delay(link.owner.address, link.peer), () => {
+      if (link.state !== 'dialing') return
+      const target = this.#listening.get(link.peer)
+      if (target === undefined || target === link.owner) {
+        this.#reportClosed(link)
+      } else this.#connect(link, target)
+    })
+  }
+
+  /** Where both dial at once, the two attempts become one connection. */
+  #connect(link: Link, target: SimRuntime): void {
+    const known = target.links.get(link.owner.address)
+    const isFree = known !== undefined && (known.state === 'new' || known.state === 'dialing')
+    const other = isFree ? known : newLink(target, link.owner.address, 'open')
+    if (!isFree) {
+      if (known !== undefined) this.#reportClosed(known)
+      target.links.set(link.owner.address, other)
+    }
+    link.other = other
+    other.other = link
+    for (const end of [other, link]) {
+      end.state = 'open'
+      this.#note('opened', end)
+      end.owner.arrive(() => end.owner.opened(end.peer))
+    }
+    for (const end of [other, link]) {
+      for (const message of end.waiting.splice(0)) this.#carry(end, message)
+    }
+  }
+
+  #carry(link: Link, message: Message): void {
+    const { world, weather, reorder, overWire } = this.#options
+    const received = overWire(message)
+    const lane = laneOf(message.kind)
+    let arrival = world.micros + weather.delay(link.owner.address, link.peer)
+    if (!reorder) arrival = Math.max(arrival, link.arrivals[lane])
+    link.arrivals[lane] = Math.max(link.arrivals[lane], arrival)
+    world.at(arrival - world.micros, () => {
+      link.inFlight--
+      const end = link.other
+      if (end === undefined || end.state !== 'open' || end.owner.closed) return
+      const id = 'id' in message ? message.id : 0
+      world.trace.message(world.micros, link.owner.address, link.peer, message.kind, id)
+      end.owner.arrive(() => end.owner.received(end.peer, received))
+    })
+  }
+
+  /** One side is gone: the other hears of it after the last message of that side has arrived. */
+  #closeFrom(link: Link): void {
+    const { world, weather } = this.#options
+    link.state = 'closed'
+    const end = link.other
+    if (end === undefined) return
+    const { data, control, bulk } = link.arrivals
+    const soonest = world.micros + weather.delay(link.owner.address, link.peer)
+    world.at(Math.max(soonest, data, control, bulk) - world.micros, () => {
+      if (end.state !== 'closed') this.#reportClosed(end)
+    })
+  }
+
+  #reportClosed(end: Link): void {
+    end.state = 'closed'
+    if (end.owner.links.get(end.peer) === end) end.owner.links.delete(end.peer)
+    if (end.owner.closed) return
+    this.#note('closed', end)
+    end.owner.arrive(() => end.owner.peerClosed(end.peer))
+  }
+
+  #note(step: string, end: Link): void {
+    const { world } = this.#options
+    world.trace.message(world.micros, end.owner.address, end.peer, step, 0)
+  }
+}
+
+function newLink(owner: SimRuntime, peer: Address, state: Link['state']): Link {
+  const arrivals = { data: 0, control: 0, bulk: 0 }
+  return { owner, peer, state, other: undefined, waiting: [], inFlight: 0, arrivals }
+}
