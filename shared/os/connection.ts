@@ -1,0 +1,199 @@
+/**
+ * One socket between two processes: its greeting, and the frames in and out.
+ *
+ * Whoever connects says hello; until it is answered, messages wait in the queue. A connection that
+ * is not greeted in time, or that sends anything but a message of the protocol, is closed with a
+ * logged reason. Every end, whatever its cause, is reported once, by `ended`.
+ */
+import type { Socket } from 'node:net'
+import { Malformed } from '../protocol/cbor.js'
+import { FrameReader, FrameWriter } from '../protocol/frame.js'
+import { type Lane, type Message, protocolVersion } from '../protocol/messages.js'
+import { helloTimeoutMs } from '../runtime/limits.js'
+import type { Address, Log } from '../runtime/runtime.js'
+
+/** Who a connection belongs to; every call comes from an event of the socket. */
+export interface ConnectionOwner {
+  readonly self: Address
+  readonly log: Log
+  readonly frameBytesMax: number
+  /** An accepted connection said hello. A text refuses it. */
+  greeted(connection: Connection, from: Address, lane: Lane): string | undefined
+  /** A dialled connection may be used. */
+  accepted(connection: Connection): void
+  /** A dialled connection was refused by a peer that speaks `protocol`. */
+  refused(connection: Connection, protocol: number, reason: string): void
+  received(connection: Connection, message: Message): void
+  ended(connection: Connection): void
+}
+
+export class Connection {
+  /** The other end; empty until an accepted connection said hello. */
+  peer: Address
+  lane: Lane
+  /** Greeted: messages flow. */
+  open = false
+  /** Listed by its owner for the flush at the end of the turn. */
+  dirty = false
+  readonly #owner: ConnectionOwner
+  readonly #socket: Socket
+  readonly #dialled: boolean
+  readonly #writer: FrameWriter
+  readonly #reader: FrameReader
+  readonly #helloTimer: NodeJS.Timeout
+
+  private constructor(
+    owner: ConnectionOwner,
+    socket: Socket,
+    dialled: { readonly peer: Address; readonly lane: Lane } | undefined,
+  ) {
+    this.#owner = owner
+    this.#socket = socket
+    this.#dialled = dialled !== undefined
+    this.peer = dialled?.peer ?? ''
+    this.lane = dialled?.lane ?? 'data'
+    this.#writer = new FrameWriter(owner.frameBytesMax)
+    this.#reader = new FrameReader(owner.frameBytesMax)
+    this.#helloTimer = setTimeout(() => this.#fail('no hello in time'), helloTimeoutMs).unref()
+    socket.on('error', (error) => owner.log.debug({ peer: this.peer, error }, 'socket error'))
+    socket.on('end', () => this.destroy())
+    socket.on('close', () => {
+      clearTimeout(this.#helloTimer)
+      this.open = false
+      owner.ended(this)
+    })
+  }
+
+  /** A socket that is connecting to `peer`. */
+  static dialled(owner: ConnectionOwner, socket: Socket, peer: Address, lane: Lane): Connection {
+    const connection = new Connection(owner, socket, { peer, lane })
+    connection.#writeNow({ kind: 'hello', protocol: protocolVersion, from: owner.self, lane })
+    connection.start()
+    return connection
+  }
+
+  /** A socket that a server accepted; it is not read before `start`. */
+  static accepted(owner: ConnectionOwner, socket: Socket): Connection {
+    return new Connection(owner, socket, undefined)
+  }
+
+  start(): void {
+    this.#socket.on('data', (chunk: Uint8Array) => this.#take(chunk))
+  }
+
+  /** Bytes that wait here or in the socket for the peer to read. */
+  get queuedBytes(): number {
+    return this.#writer.pending + this.#socket.writableLength
+  }
+
+  /** Queues; `flush` sends. */
+  push(message: Message): void {
+    this.#writer.push(message)
+  }
+
+  /** Everything queued leaves in one write. */
+  flush(): void {
+    if (this.open) this.#write(this.#writer.take())
+  }
+
+  /** Says why, and closes. */
+  refuse(reason: string): void {
+    this.#writeNow({ kind: 'hello.refused', protocol: protocolVersion, reason })
+    this.#socket.destroySoon()
+  }
+
+  /** Sends what is queued, then closes; resolves once closed. */
+  finish(): Promise<void> {
+    if (this.#socket.closed) return Promise.resolve()
+    this.flush()
+    return new Promise((resolve) => {
+      this.#socket.once('close', () => resolve())
+      if (this.open) this.#socket.destroySoon()
+      else this.#socket.destroy()
+    })
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #take(chunk: Uint8Array): void {
+    this.#reader.push(chunk)
+    while (!this.#socket.destroyed) {
+      const message = this.#reader.next()
+      if (message === undefined) return
+      if (message instanceof Malformed) {
+        this.#fail(message.message)
+        return
+      }
+      if (this.open) this.#owner.received(this, message)
+      else if (!this.#greet(message)) return
+    }
+  }
+
+  /** False: the connection is over. */
+  #greet(message: Message): boolean {
+    if (this.#dialled && message.kind === 'hello.ok') {
+      this.#setOpen()
+      this.#owner.accepted(this)
+      return true
+    }
+    if (this.#dialled && message.kind === 'hello.refused') {
+      this.#owner.refused(this, message.protocol, message.reason)
+      this.destroy()
+      return false
+    }
+    if (this.#dialled || message.kind !== 'hello') {
+      this.#fail('not a hello')
+      return false
+    }
+    return this.#greetAccepted(message.protocol, message.from, message.lane)
+  }
+
+  #greetAccepted(protocol: number, from: Address, lane: Lane): boolean {
+    const refusal =
+      protocol === protocolVersion
+        ? this.#owner.greeted(this, from, lane)
+        : `${from} speaks protocol version ${protocol}, ${this.#owner.self} speaks ${protocolVersion}`
+    if (refusal !== undefined) {
+      this.#owner.log.warn({ peer: from, reason: refusal }, 'connection refused')
+      this.refuse(refusal)
+      return false
+    }
+    this.#writeNow({ kind: 'hello.ok', protocol: protocolVersion })
+    this.peer = from
+    this.lane = lane
+    this.#setOpen()
+    this.#owner.accepted(this)
+    return true
+  }
+
+  #setOpen(): void {
+    clearTimeout(this.#helloTimer)
+    this.open = true
+  }
+
+  #fail(reason: string): void {
+    this.#owner.log.warn({ peer: this.peer, reason }, 'connection closed: not the protocol')
+    this.destroy()
+  }
+
+  /** Past the queue: greetings come before all that waits. */
+  #writeNow(message: Message): void {
+    const frame = new FrameWriter(this.#owner.frameBytesMax)
+    frame.push(message)
+    this.#write(frame.take())
+  }
+
+  #write(pieces: readonly Uint8Array[]): void {
+    const [only] = pieces
+    if (only === undefined || this.#socket.destroyed) return
+    if (pieces.length === 1) {
+      this.#socket.write(only)
+      return
+    }
+    this.#socket.cork()
+    for (const piece of pieces) this.#socket.write(piece)
+    this.#socket.uncork()
+  }
+}

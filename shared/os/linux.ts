@@ -1,0 +1,58 @@
+/**
+ * What is particular to Linux, and nothing else: processes and the host's boot as /proc shows them.
+ * Another system needs another file with these exports.
+ */
+import { readFileSync } from 'node:fs'
+import type { Micros } from '../data/version.js'
+import { GTStoreError } from '../protocol/errors.js'
+import type { ProcessId } from '../runtime/runtime.js'
+
+/** Refuses other systems in words, before anything is started. */
+export function assertSupportedPlatform(platform: string = process.platform): void {
+  if (platform === 'linux') return
+  throw new GTStoreError(
+    'INVALID_ARGUMENT',
+    `GTStore runs on Linux only so far, this is ${platform}: it tells processes apart by /proc. ` +
+      'Run it in a Linux virtual machine or container.',
+  )
+}
+
+/** Random id of this life of the host; its monotonic clock starts again with each. */
+export function hostBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
+
+/**
+ * When the process started, in clock ticks since boot; undefined if there is none. A zombie counts
+ * as none: it has closed everything and will never run again.
+ */
+export function startTimeOf(pid: number): string | undefined {
+  let stat: string
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  } catch {
+    return undefined
+  }
+  // proc(5): the name, field 2, may itself hold spaces and brackets; state is field 3, starttime 22.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [state] = fields
+  return state === 'Z' || state === 'X' ? undefined : fields[19]
+}
+
+/** The start time tells the process from a later one with its pid. */
+export function isProcessAlive(id: ProcessId): boolean {
+  return startTimeOf(id.pid) === id.startTime
+}
+
+/** This process, as others can check it. */
+export function ownProcessId(): ProcessId {
+  const startTime = startTimeOf(process.pid)
+  if (startTime === undefined) throw new Error('/proc does not show this process')
+  return { pid: process.pid, startTime }
+}
+
+/** CLOCK_MONOTONIC: the same in every process of the host, so that stamps can be compared. */
+export function hostMicros(): Micros {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1_000_000 + Math.floor(nanoseconds / 1000)
+}
