@@ -80,6 +80,13 @@ export default {
       to: { dependencyTypes: ['core'], path: '^(node:)?(net|dgram|http|https|http2|tls|dns)' },
     },
     {
+      name: 'two-machines',
+      comment: 'XState describes the lives of the manager and of a node; per-request work is plain.',
+      severity: 'error',
+      from: { pathNot: `^(manager|storage)/machine\\.ts$|^checks/|${test}` },
+      to: { path: '^node_modules/xstate/' },
+    },
+    {
       name: 'tests-are-leaves',
       comment: 'Only tests import tests, conformance suites and fixtures.',
       severity: 'error',
