@@ -1,0 +1,108 @@
+/**
+ * What coordinating a put and a get have in common. One object is one attempt under one epoch: when
+ * the ring changes it is dropped, and the request is routed anew with the same stamp. So nothing here
+ * ever mixes answers of two rings.
+ */
+import type { Message } from '../shared/protocol/messages.js'
+import type { NodeId } from '../shared/ring/description.js'
+import type { Arc } from '../shared/ring/ring.js'
+import type { Address, Millis } from '../shared/runtime/runtime.js'
+import type { Desk, Exchange } from './desk.js'
+import type { Answer } from './fence.js'
+import { type Request, replyError } from './request.js'
+
+export abstract class Coordination<R extends Request> implements Exchange, Answer {
+  readonly epoch: number
+  protected readonly desk: Desk
+  protected readonly request: R
+  protected readonly arc: Arc
+  protected readonly id: number
+  /** Answered, failed or dropped for a newer ring: whatever still arrives is too late. */
+  protected over = false
+  private answering = false
+
+  constructor(desk: Desk, request: R) {
+    this.desk = desk
+    this.request = request
+    this.epoch = desk.ring.epoch
+    this.arc = desk.ring.arcOf(request.token)
+    this.id = desk.inFlight.add(this)
+  }
+
+  /** Sends the first messages. Apart from the constructor, since it may finish at once. */
+  abstract begin(): void
+
+  /** An owner answered. */
+  protected abstract answered(node: NodeId, reply: Message): void
+
+  /** An owner will not answer. */
+  protected abstract failed(node: NodeId): void
+
+  protected abstract reply(): void
+
+  protected abstract sweepOpen(now: Millis): void
+
+  received(from: Address, reply: Message): void {
+    if (reply.kind === 'stale') {
+      if (reply.epoch > this.epoch) this.desk.catchUp()
+      return
+    }
+    const node = this.desk.nodeAt(from)
+    if (node === undefined) return
+    if (reply.kind === 'error') this.failed(node)
+    else this.answered(node, reply)
+  }
+
+  closed(peer: Address): void {
+    const node = this.desk.nodeAt(peer)
+    if (node !== undefined) this.failed(node)
+  }
+
+  ringChanged(): void {
+    this.end()
+    this.desk.route(this.request)
+  }
+
+  sweep(now: Millis): void {
+    if (this.desk.runtime.hostMicros() > this.request.deadline) {
+      this.refuse('TIMEOUT', 'the deadline passed before enough owners of the key answered')
+    } else if (!this.answering) {
+      this.sweepOpen(now)
+    }
+  }
+
+  /** Called by the fence. */
+  release(): void {
+    if (this.over) return
+    this.end()
+    this.reply()
+  }
+
+  /** Everything the answer rests on is there: it goes if the epoch is still current. */
+  protected answer(): void {
+    if (this.answering || this.over) return
+    this.answering = true
+    this.desk.fence.release(this)
+  }
+
+  protected refuse(code: 'TIMEOUT' | 'QUORUM_UNAVAILABLE', message: string): void {
+    if (this.over) return
+    this.end()
+    replyError(this.desk.runtime, this.request, code, message)
+  }
+
+  protected isOpen(): boolean {
+    return !this.over && !this.answering
+  }
+
+  private end(): void {
+    this.over = true
+    this.desk.inFlight.delete(this.id)
+  }
+}
+
+/** The current owners of an arc, then the next ones that are not among them. */
+export function everyOwner(arc: Arc): readonly NodeId[] {
+  if (arc.next === undefined) return arc.owners
+  return [...arc.owners, ...arc.next.owners.filter((node) => !arc.owners.includes(node))]
+}

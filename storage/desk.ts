@@ -1,0 +1,43 @@
+/**
+ * What a node's work shares: the ring it holds, its store, its view of its peers, the requests in
+ * flight, the fence. The node owns it; exchanges read it and never one another.
+ */
+import type { Message } from '../shared/protocol/messages.js'
+import type { NodeId } from '../shared/ring/description.js'
+import type { Ring } from '../shared/ring/ring.js'
+import type { InFlight } from '../shared/runtime/in-flight.js'
+import type { Engine } from '../shared/runtime/ports.js'
+import type { Address, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
+import type { Fence } from './fence.js'
+import type { Peers } from './peers.js'
+import type { Request } from './request.js'
+
+export interface Desk {
+  readonly self: NodeId
+  readonly runtime: Runtime
+  readonly engine: Engine
+  readonly log: Log
+  readonly inFlight: InFlight<Exchange>
+  readonly peers: Peers
+  readonly fence: Fence
+  readonly ring: Ring
+  /** Which node stands behind an address of the ring held; undefined for another life of it. */
+  nodeAt(address: Address): NodeId | undefined
+  /** Finds the request's way anew under the ring held now. */
+  route(request: Request): void
+  /** Adopts the newest ring published, if that is newer than the one held. */
+  catchUp(): void
+  /** A write or sync failed: the node stops serving. */
+  storageFailed(error: Error): void
+}
+
+/** One request of this node to others, from its first message to its one outcome. */
+export interface Exchange {
+  received(from: Address, reply: Message): void
+  /** What was asked of this peer may be lost. */
+  closed(peer: Address): void
+  /** The node holds another ring now. */
+  ringChanged(): void
+  /** Called every sweepIntervalMs: deadlines, and what has waited too long. */
+  sweep(now: Millis): void
+}

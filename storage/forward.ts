@@ -1,0 +1,115 @@
+/**
+ * The forwarder's part of a request: hand it to an owner of the key and pass its answer back. When
+ * that coordinator's connection closes, the next owner gets the request with the same stamp.
+ */
+import type { ErrorReply, Message } from '../shared/protocol/messages.js'
+import type { NodeId } from '../shared/ring/description.js'
+import { staleRetryMs } from '../shared/runtime/limits.js'
+import type { Address } from '../shared/runtime/runtime.js'
+import type { Desk, Exchange } from './desk.js'
+import { isDefinite, type Request, replyError } from './request.js'
+
+export class Forward implements Exchange {
+  private readonly desk: Desk
+  private readonly request: Request
+  private readonly tried: Address[] = []
+  private coordinator: Address | undefined
+  private id = 0
+
+  constructor(desk: Desk, request: Request) {
+    this.desk = desk
+    this.request = request
+  }
+
+  begin(): void {
+    this.id = this.desk.inFlight.add(this)
+    this.tryNext()
+  }
+
+  received(from: Address, reply: Message): void {
+    if (from !== this.coordinator) return
+    switch (reply.kind) {
+      case 'coordinate.put.ok':
+        return this.finish({ kind: 'put.ok', id: this.request.id })
+      case 'coordinate.get.ok':
+        return this.finish({ ...reply, kind: 'get.ok', id: this.request.id })
+      case 'error':
+        return this.refused(reply)
+      case 'stale':
+        return this.routeAnew(reply.epoch)
+      default:
+        return
+    }
+  }
+
+  closed(peer: Address): void {
+    if (peer !== this.coordinator) return
+    this.request.begun = true
+    this.tryNext()
+  }
+
+  /** The coordinator starts the request again by itself, or answers `stale`. */
+  ringChanged(): void {}
+
+  sweep(): void {
+    if (this.desk.runtime.hostMicros() <= this.request.deadline) return
+    this.request.begun = true
+    this.fail('TIMEOUT', 'the deadline passed before the coordinator answered')
+  }
+
+  private tryNext(): void {
+    const { ring, peers, runtime, self } = this.desk
+    const owners = ring.arcOf(this.request.token).owners
+    const left = owners
+      .filter((node) => node !== self)
+      .map((node) => ring.address(node))
+      .filter((address): address is Address => address !== undefined)
+      .filter((address) => !this.tried.includes(address))
+    const coordinator = left.find((address) => peers.isReachable(address)) ?? left[0]
+    if (coordinator === undefined) return this.failQuorum(owners)
+    this.tried.push(coordinator)
+    this.coordinator = coordinator
+    if (!runtime.send(coordinator, this.message(ring.epoch))) this.tryNext()
+  }
+
+  private message(epoch: number): Message {
+    const { id, request } = this
+    const { token, key, deadline } = request
+    if (request.kind === 'get') {
+      const { r, born } = request
+      return { kind: 'coordinate.get', id, epoch, token, key, r, born, deadline }
+    }
+    const { value, version, w } = request
+    return { kind: 'coordinate.put', id, epoch, token, key, value, version, w, deadline }
+  }
+
+  private refused(reply: ErrorReply): void {
+    if (!reply.definite) this.request.begun = true
+    if (reply.code === 'STOPPING' || reply.code === 'OVERLOADED') return this.tryNext()
+    this.finish({ ...reply, id: this.request.id, definite: isDefinite(this.request) })
+  }
+
+  /** The coordinator holds another ring: meet it there. */
+  private routeAnew(epoch: number): void {
+    const { ring, inFlight, runtime } = this.desk
+    const held = ring.epoch
+    inFlight.delete(this.id)
+    if (epoch > held) this.desk.catchUp()
+    if (this.desk.ring.epoch !== held) return this.desk.route(this.request)
+    runtime.after(staleRetryMs, 'forward again', () => this.desk.route(this.request))
+  }
+
+  private finish(reply: Message): void {
+    this.desk.inFlight.delete(this.id)
+    this.desk.runtime.send(this.request.from, reply)
+  }
+
+  private failQuorum(owners: readonly NodeId[]): void {
+    this.fail('QUORUM_UNAVAILABLE', `none of the key's owners (${owners.join(', ')}) answers`)
+  }
+
+  private fail(code: 'TIMEOUT' | 'QUORUM_UNAVAILABLE', message: string): void {
+    this.desk.inFlight.delete(this.id)
+    replyError(this.desk.runtime, this.request, code, message)
+  }
+}

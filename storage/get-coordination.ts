@@ -1,0 +1,220 @@
+/**
+ * Coordinating a get: ask R owners, take the newest record, and answer once that version is known on
+ * W owners (of both sides while the ring changes). Replies that hold it count; a write-back supplies
+ * the rest (read repair). With R + W > N every key is then a linearizable register: whoever reads
+ * later meets this version or a newer one (Attiya, Bar-Noy, Dolev, "Sharing memory robustly in
+ * message-passing systems", the read's second phase). The usual case, R agreeing replies with
+ * R >= W, costs nothing. A key that no asked owner has is known to be absent everywhere it matters:
+ * absence is the lowest version.
+ *
+ * A call that lowers R below the swarm's is outside that promise: it gets the newest of what it read.
+ */
+import { newest, type StoredRecord } from '../shared/data/record.js'
+import { compareVersions } from '../shared/data/version.js'
+import type { Message, ReplicaGetOk } from '../shared/protocol/messages.js'
+import type { NodeId } from '../shared/ring/description.js'
+import { readHedgeMs } from '../shared/runtime/limits.js'
+import { Quorum } from '../shared/runtime/quorum.js'
+import type { Millis } from '../shared/runtime/runtime.js'
+import { Coordination, everyOwner } from './coordination.js'
+import type { Desk } from './desk.js'
+import { type GetRequest, replyGet } from './request.js'
+
+export class GetCoordination extends Coordination<GetRequest> {
+  private readonly quorum: Quorum
+  /** Owners in the order of asking; those before `asked` were asked. */
+  private readonly candidates: readonly NodeId[]
+  private asked = 0
+  private readonly replies = new Map<NodeId, StoredRecord | undefined>()
+  private failures = 0
+  private lastAsked: Millis
+  /** Set once the write-back began: who is known to hold the newest record. */
+  private known: Quorum | undefined
+  private newest: StoredRecord | undefined
+
+  constructor(desk: Desk, request: GetRequest) {
+    super(desk, request)
+    this.quorum = Quorum.ofRead(this.arc, request.r)
+    this.candidates = candidatesOf(desk, everyOwner(this.arc))
+    this.lastAsked = desk.runtime.now()
+  }
+
+  begin(): void {
+    const first = this.firstAsked()
+    while (this.asked < first && this.isOpen()) this.askNext()
+  }
+
+  protected override answered(node: NodeId, reply: Message): void {
+    if (reply.kind === 'replica.get.ok') this.heard(node, recordOf(reply))
+    else if (reply.kind === 'replica.put.ok') this.wroteBack(node)
+  }
+
+  protected override failed(node: NodeId): void {
+    if (!this.isOpen()) return
+    if (this.known !== undefined) {
+      if (this.known.fail(node) === 'lost') this.refuseQuorum('write back to')
+      return
+    }
+    const index = this.candidates.indexOf(node)
+    if (index < 0 || index >= this.asked || this.replies.has(node)) return
+    this.failures++
+    if (this.quorum.fail(node) === 'lost') return this.refuseQuorum('read from')
+    if (this.asked < this.candidates.length) this.askNext()
+    else this.weigh(true)
+  }
+
+  protected override reply(): void {
+    replyGet(this.desk.runtime, this.request, this.newest, this.desk.self)
+  }
+
+  /** An owner is slow: ask a further one, or stop waiting for those beyond the quorum. */
+  protected override sweepOpen(now: Millis): void {
+    if (this.known !== undefined || now - this.lastAsked < readHedgeMs) return
+    if (this.quorum.state === 'met') this.weigh(true)
+    else if (this.asked < this.candidates.length) this.askNext()
+  }
+
+  /** Outside the promise: fewer replies than R, and no write-back. */
+  private isWeak(): boolean {
+    return this.request.r !== 0 && this.request.r < this.arc.quorums.r
+  }
+
+  private firstAsked(): number {
+    if (this.isWeak()) return this.request.r
+    if (this.arc.next !== undefined) return this.candidates.length
+    return Math.max(
+      Math.min(this.request.r, this.arc.quorums.n),
+      this.arc.quorums.r,
+      this.arc.quorums.w,
+    )
+  }
+
+  private askNext(): void {
+    const owner = this.candidates[this.asked]
+    if (owner === undefined) return
+    this.asked++
+    this.lastAsked = this.desk.runtime.now()
+    if (owner === this.desk.self) this.readOwn()
+    else if (!this.sendTo(owner)) this.failed(owner)
+  }
+
+  private sendTo(owner: NodeId): boolean {
+    const { ring, runtime } = this.desk
+    const address = ring.address(owner)
+    if (address === undefined) return false
+    const { token, key } = this.request
+    return runtime.send(address, {
+      kind: 'replica.get',
+      id: this.id,
+      epoch: this.epoch,
+      token,
+      key,
+    })
+  }
+
+  private readOwn(): void {
+    const { engine, self } = this.desk
+    engine.read(this.request.token, this.request.key, (error, record) => {
+      if (error !== undefined) {
+        this.desk.storageFailed(error)
+        this.failed(self)
+      } else if (!this.over) {
+        this.heard(self, record)
+      }
+    })
+  }
+
+  private heard(node: NodeId, record: StoredRecord | undefined): void {
+    if (!this.isOpen() || this.known !== undefined) return
+    this.replies.set(node, record)
+    this.newest = newest(this.newest, record)
+    if (this.quorum.ack(node) === 'met') this.weigh(false)
+  }
+
+  /** With a read quorum: answer, wait for the others that were asked, or write back. */
+  private weigh(waitNoLonger: boolean): void {
+    if (this.quorum.state !== 'met') return
+    if (this.newest === undefined || this.isWeak()) return this.answer()
+    const known = Quorum.ofWrite(this.arc, 0)
+    for (const [node, record] of this.replies) {
+      if (this.isNewest(record)) known.ack(node)
+    }
+    if (known.state === 'met') return this.answer()
+    if (waitNoLonger || this.replies.size + this.failures >= this.asked) this.writeBack(known)
+  }
+
+  private isNewest(record: StoredRecord | undefined): boolean {
+    if (record === undefined || this.newest === undefined) return false
+    return compareVersions(record.version, this.newest.version) === 0
+  }
+
+  private writeBack(known: Quorum): void {
+    if (this.desk.runtime.hostMicros() > this.request.deadline) {
+      return this.refuse('TIMEOUT', 'the deadline passed before the value could be written back')
+    }
+    this.known = known
+    for (const owner of everyOwner(this.arc)) {
+      if (!this.isOpen()) return
+      if (this.isNewest(this.replies.get(owner))) continue
+      if (owner === this.desk.self) this.writeBackOwn()
+      else if (!this.writeBackTo(owner)) this.failed(owner)
+    }
+  }
+
+  private writeBackTo(owner: NodeId): boolean {
+    const { ring, runtime, peers } = this.desk
+    const address = ring.address(owner)
+    if (!peers.isReachable(address) || this.newest === undefined) return false
+    const { token, key, born } = this.request
+    const { version, value } = this.newest
+    return runtime.send(address, {
+      kind: 'replica.put',
+      id: this.id,
+      epoch: this.epoch,
+      token,
+      key,
+      value,
+      version,
+      born,
+    })
+  }
+
+  private writeBackOwn(): void {
+    const { engine, self } = this.desk
+    const { token, key } = this.request
+    if (this.newest === undefined) return
+    engine.apply({ token, key, record: this.newest }, (error) => {
+      if (error !== undefined) {
+        this.desk.storageFailed(error)
+        this.failed(self)
+      } else if (!this.over) {
+        this.wroteBack(self)
+      }
+    })
+  }
+
+  private wroteBack(node: NodeId): void {
+    if (this.known?.ack(node) === 'met') this.answer()
+  }
+
+  private refuseQuorum(what: string): void {
+    const owners = everyOwner(this.arc).join(', ')
+    this.refuse('QUORUM_UNAVAILABLE', `too few of the key's owners (${owners}) can be ${what}`)
+  }
+}
+
+/** Oneself first (no message), then those that can be reached, each in order of preference. */
+function candidatesOf(desk: Desk, owners: readonly NodeId[]): readonly NodeId[] {
+  const rank = (node: NodeId) => {
+    if (node === desk.self) return 0
+    return desk.peers.isReachable(desk.ring.address(node)) ? 1 : 2
+  }
+  return owners
+    .map((node, index) => ({ node, order: rank(node) * owners.length + index }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ node }) => node)
+}
+
+function recordOf(reply: ReplicaGetOk): StoredRecord | undefined {
+  return reply.version === null ? undefined : { version: reply.version, value: reply.value }
+}

@@ -1,0 +1,380 @@
+/**
+ * A storage node: forwarder, coordinator and replica of requests, giver and receiver of handoffs, and
+ * a member of the ring. This file wires them: it turns each message to its handler, checks epochs once
+ * above them all, and holds what they share.
+ */
+import type { Message, NodeState } from '../shared/protocol/messages.js'
+import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
+import type { Ring } from '../shared/ring/ring.js'
+import { tokenOf } from '../shared/ring/token.js'
+import { InFlight } from '../shared/runtime/in-flight.js'
+import {
+  heldMessagesMax,
+  keyBytesMax,
+  leaveLingerMs,
+  nodeInFlightMax,
+  sweepIntervalMs,
+} from '../shared/runtime/limits.js'
+import type { Engine, RingFiles } from '../shared/runtime/ports.js'
+import type { Address, Log, Process, Runtime } from '../shared/runtime/runtime.js'
+import type { Desk, Exchange } from './desk.js'
+import { Fence } from './fence.js'
+import { Forward } from './forward.js'
+import { GetCoordination } from './get-coordination.js'
+import { HandoffReceiver } from './handoff-receiver.js'
+import { HandoffSource } from './handoff-source.js'
+import { Life } from './life.js'
+import { ManagerLink } from './manager-link.js'
+import { Peers } from './peers.js'
+import { PutCoordination } from './put-coordination.js'
+import { Replica, stampRefusal } from './replica.js'
+import { type Request, replyError, requestOf } from './request.js'
+import { RingKeeper } from './ring-keeper.js'
+
+/** Why a node ended: `left` and `evicted` leave a store that nobody needs any more. */
+export type StopReason = 'left' | 'stopped' | 'evicted' | 'failed'
+
+export interface StorageNodeOptions {
+  readonly member: Member
+  readonly store: string
+  /** The store belonged to a member before. */
+  readonly returning: boolean
+  readonly swarm: string
+  readonly boot: number
+  readonly valueBytesMax: number
+  readonly runtime: Runtime
+  readonly engine: Engine
+  readonly ringFiles: RingFiles
+  readonly log: Log
+  /** Called once; the engine is not closed by the node. */
+  onStopped(reason: StopReason): void
+}
+
+type Inbound<K extends Message['kind']> = Extract<Message, { kind: K }>
+type ClientRequest = Inbound<'put' | 'get'>
+type Coordinate = Inbound<'coordinate.put' | 'coordinate.get'>
+type WithEpoch = Coordinate | Inbound<'replica.put' | 'replica.get' | 'handoff.pull'>
+
+export class StorageNode implements Process, Desk {
+  readonly self: NodeId
+  readonly runtime: Runtime
+  readonly engine: Engine
+  readonly log: Log
+  readonly inFlight = new InFlight<Exchange>(() => this.sweepSoon())
+  readonly peers: Peers
+  readonly fence: Fence
+  private readonly options: StorageNodeOptions
+  private readonly life: Life
+  private readonly keeper: RingKeeper
+  private readonly manager: ManagerLink
+  private readonly replica: Replica
+  private readonly source: HandoffSource
+  private readonly receiver: HandoffReceiver
+  private readonly clients = new Set<Address>()
+  /** Node behind each address of the ring held. */
+  private nodesByAddress: ReadonlyMap<Address, NodeId> = new Map()
+  /** Messages of a ring that is still being adopted. */
+  private held: { from: Address; message: WithEpoch }[] = []
+  private isSweeping = false
+  private isOver = false
+
+  constructor(options: StorageNodeOptions) {
+    const { member, runtime, engine, ringFiles, log, boot } = options
+    this.options = options
+    this.self = member.id
+    this.runtime = runtime
+    this.engine = engine
+    this.log = log
+    this.peers = new Peers(runtime)
+    this.fence = new Fence(runtime, ringFiles, () => this.catchUp())
+    this.life = new Life((state, before) => this.lifeChanged(state, before))
+    this.keeper = new RingKeeper({
+      self: member.id,
+      swarm: options.swarm,
+      engine,
+      ringFiles,
+      log,
+      activated: (ring) => this.activated(ring),
+      storageFailed: (error) => this.storageFailed(error),
+    })
+    this.manager = new ManagerLink({
+      ...options,
+      highestEpoch: () => this.keeper.highestEpoch,
+      evicted: () => this.end('evicted'),
+    })
+    this.replica = new Replica(this, boot)
+    this.source = new HandoffSource(this)
+    this.receiver = new HandoffReceiver(this, (plan) => this.receivedPlan(plan))
+  }
+
+  get state(): NodeState {
+    return this.life.state
+  }
+
+  get ring(): Ring {
+    if (this.keeper.ring === undefined) throw new Error('asked for a ring before there was one')
+    return this.keeper.ring
+  }
+
+  start(): void {
+    this.life.tell(this.options.returning ? 'returned' : 'opened')
+    this.catchUp()
+    this.manager.start()
+  }
+
+  /** SIGTERM: hand everything over, then end with `left`. */
+  leave(): void {
+    if (this.keeper.ring === undefined) this.life.tell('gave.up')
+    else this.manager.leave()
+  }
+
+  /** End now and keep the data: this is not a leave. */
+  stop(): void {
+    this.end('stopped')
+  }
+
+  opened(peer: Address): void {
+    this.peers.opened(peer)
+  }
+
+  closed(peer: Address): void {
+    if (this.isOver) return
+    this.clients.delete(peer)
+    if (peer === 'manager') this.manager.closed()
+    this.peers.closed(peer)
+    for (const exchange of this.inFlight.all()) exchange.closed(peer)
+  }
+
+  nodeAt(address: Address): NodeId | undefined {
+    return this.nodesByAddress.get(address)
+  }
+
+  catchUp(): void {
+    this.keeper.catchUp()
+  }
+
+  storageFailed(error: Error): void {
+    if (this.isOver) return
+    this.log.error({ err: error }, 'the store failed: this node stops serving')
+    this.end('failed')
+  }
+
+  received(from: Address, message: Message): void {
+    if (this.isOver) return
+    switch (message.kind) {
+      case 'put':
+      case 'get':
+        return this.accept(from, message)
+      case 'coordinate.put':
+      case 'coordinate.get':
+      case 'replica.put':
+      case 'replica.get':
+      case 'handoff.pull':
+        return this.underEpoch(from, message)
+      case 'coordinate.put.ok':
+      case 'coordinate.get.ok':
+      case 'replica.put.ok':
+      case 'replica.get.ok':
+      case 'handoff.batch':
+      case 'stale':
+        return this.inFlight.get(message.id)?.received(from, message)
+      case 'error':
+        if (from === 'manager') return this.manager.refused(message)
+        return this.inFlight.get(message.id)?.received(from, message)
+      case 'ring.publish':
+        return this.keeper.adopt(message.ring)
+      case 'node.stats':
+        return this.tellStats(from, message.id)
+      case 'node.dump':
+        return this.source.dump(from, message)
+      case 'node.stop':
+        return this.stop()
+      case 'node.join.ok':
+      case 'node.leave.ok':
+        return
+      default:
+        this.log.warn({ from, kind: message.kind }, 'ignored a message that is not for nodes')
+    }
+  }
+
+  route(request: Request): void {
+    if (this.isOver) return
+    const { runtime, ring, inFlight } = this
+    if (runtime.hostMicros() > request.deadline) {
+      return replyError(runtime, request, 'TIMEOUT', 'the deadline passed')
+    }
+    if (request.kind === 'put') {
+      const { version } = request
+      const refusal = stampRefusal(runtime, this.options.boot, version, version.micros)
+      if (refusal !== undefined) return replyError(runtime, request, 'EXPIRED', refusal)
+    }
+    if (ring.forming) {
+      const { replicas } = ring.description.placement
+      const message = `the swarm has ${ring.nodes.length} of the ${replicas} nodes that it needs`
+      return replyError(runtime, request, 'FORMING', message)
+    }
+    if (inFlight.size >= nodeInFlightMax) {
+      return replyError(runtime, request, 'OVERLOADED', `${this.self} has too many requests`)
+    }
+    if (!ring.arcOf(request.token).owners.includes(this.self)) return this.passOn(request)
+    if (request.kind === 'put') new PutCoordination(this, request).begin()
+    else new GetCoordination(this, request).begin()
+  }
+
+  private passOn(request: Request): void {
+    if (request.direct) return new Forward(this, request).begin()
+    const { epoch } = this.ring
+    this.runtime.send(request.from, { kind: 'stale', id: request.id, epoch })
+  }
+
+  private accept(from: Address, message: ClientRequest): void {
+    if (this.keeper.ring === undefined || !this.life.permits(message.kind)) {
+      return this.refuse(from, message.id, 'STOPPING', `${this.self} is ${this.state}`)
+    }
+    const wrong = this.wrongWith(message)
+    if (wrong !== undefined) return this.refuse(from, message.id, 'INVALID_ARGUMENT', wrong)
+    this.clients.add(from)
+    this.route(requestOf(from, message, tokenOf(message.key)))
+  }
+
+  /** A client library checks all this before it sends; another program may not. */
+  private wrongWith(message: ClientRequest): string | undefined {
+    const { key, kind } = message
+    if (key.length === 0 || key.length > keyBytesMax) {
+      return `a key has 1 to ${keyBytesMax} bytes, not ${key.length}`
+    }
+    const { replicas } = this.ring.description.placement
+    const quorum = kind === 'put' ? message.w : message.r
+    if (quorum < 0 || quorum > replicas) return `r and w are 1 to ${replicas}, not ${quorum}`
+    if (kind === 'get') return undefined
+    const { valueBytesMax } = this.options
+    if (message.value === null || message.value.length <= valueBytesMax) return undefined
+    return `a value has at most ${valueBytesMax} bytes, not ${message.value.length}`
+  }
+
+  /** A request belongs to the epoch that it was admitted under, and is answered under no other. */
+  private underEpoch(from: Address, message: WithEpoch): void {
+    if (message.epoch > (this.keeper.ring?.epoch ?? 0)) this.catchUp()
+    const epoch = this.keeper.ring?.epoch ?? 0
+    if (message.epoch > epoch && this.keeper.isAdopting) {
+      if (this.held.length < heldMessagesMax) this.held.push({ from, message })
+      return
+    }
+    if (message.epoch !== epoch) {
+      this.runtime.send(from, { kind: 'stale', id: message.id, epoch })
+      return
+    }
+    if (!this.life.permits(message.kind)) {
+      return this.refuse(from, message.id, 'STOPPING', `${this.self} is ${this.state}`)
+    }
+    this.handle(from, message)
+  }
+
+  private handle(from: Address, message: WithEpoch): void {
+    switch (message.kind) {
+      case 'coordinate.put':
+      case 'coordinate.get':
+        return this.route(requestOf(from, message, message.token))
+      case 'replica.put':
+        return this.replica.put(from, message)
+      case 'replica.get':
+        return this.replica.get(from, message)
+      case 'handoff.pull':
+        return this.source.pull(from, message)
+    }
+  }
+
+  private receivedPlan(plan: number): void {
+    if (this.life.isReceiving) this.life.tell('receive.ended')
+    this.manager.completed(plan)
+  }
+
+  private activated(ring: Ring): void {
+    const { epoch } = ring
+    this.log.info({ epoch, changing: ring.description.change !== undefined }, 'adopted the ring')
+    const members = ring.description.members
+    this.nodesByAddress = new Map(members.map((member) => [addressOf(member), member.id]))
+    this.peers.keepOnly(new Set(this.nodesByAddress.keys()))
+    this.receiver.follow(ring)
+    const { id, incarnation } = this.options.member
+    this.life.follow(ring, id, incarnation, this.receiver.isReceiving)
+    for (const exchange of this.inFlight.all()) exchange.ringChanged()
+    const held = this.held
+    this.held = []
+    for (const { from, message } of held) this.underEpoch(from, message)
+  }
+
+  private lifeChanged(state: NodeState, before: NodeState): void {
+    this.log.info({ state, before }, `now ${state}`)
+    if (state === 'leaving') this.moveClients()
+    if (state === 'left') {
+      this.moveClients()
+      this.linger()
+    }
+  }
+
+  /** Requests have deadlines, so this ends. */
+  private linger(): void {
+    this.runtime.after(leaveLingerMs, 'left', () => {
+      if (this.inFlight.size > 0) this.linger()
+      else this.end('left')
+    })
+  }
+
+  /** Clients go elsewhere before this node stops; what they have in flight is still answered. */
+  private moveClients(): void {
+    const ring = this.keeper.ring
+    if (ring === undefined) return
+    const placement = ring.description.change?.next ?? ring.description.placement
+    const nodes = [...new Set(placement.nodes)]
+      .map((node) => ring.address(node))
+      .filter((address): address is Address => address !== undefined)
+    for (const client of this.clients) this.runtime.send(client, { kind: 'forwarder.moved', nodes })
+  }
+
+  private tellStats(from: Address, id: number): void {
+    this.engine.stats((error, stats) => {
+      if (error !== undefined) return this.storageFailed(error)
+      this.runtime.send(from, {
+        kind: 'node.stats.ok',
+        id,
+        state: this.state,
+        epoch: this.keeper.ring?.epoch ?? 0,
+        keys: stats?.keys ?? 0,
+        bytes: stats?.bytes ?? 0,
+        handoff: this.receiver.progress,
+      })
+    })
+  }
+
+  private refuse(
+    from: Address,
+    id: number,
+    code: 'STOPPING' | 'INVALID_ARGUMENT',
+    message: string,
+  ): void {
+    this.runtime.send(from, { kind: 'error', id, code, definite: true, message })
+  }
+
+  private sweepSoon(): void {
+    if (this.isSweeping) return
+    this.isSweeping = true
+    this.runtime.after(sweepIntervalMs, 'sweep', () => this.sweep())
+  }
+
+  private sweep(): void {
+    this.isSweeping = false
+    if (this.isOver) return
+    const now = this.runtime.now()
+    for (const exchange of this.inFlight.all()) exchange.sweep(now)
+    if (this.inFlight.size > 0) this.sweepSoon()
+  }
+
+  private end(reason: StopReason): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.manager.stop()
+    this.log.info({ reason }, 'stopped')
+    this.options.onStopped(reason)
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * A request as a node works on it, wherever it came from: a client that this node serves as its
+ * forwarder, or another forwarder that chose this node as coordinator. It keeps its stamp through
+ * every restart, so that it takes effect at most once.
+ */
+import type { StoredRecord } from '../shared/data/record.js'
+import type { Micros, Version } from '../shared/data/version.js'
+import type { ErrorCode } from '../shared/protocol/errors.js'
+import type { CoordinateGet, CoordinatePut, Get, Put } from '../shared/protocol/messages.js'
+import type { NodeId, Token } from '../shared/ring/description.js'
+import { maxFlightMs } from '../shared/runtime/limits.js'
+import type { Address, Runtime } from '../shared/runtime/runtime.js'
+
+interface RequestBase {
+  readonly from: Address
+  /** The id that `from` gave it. */
+  readonly id: number
+  /** From a client: the node is its forwarder. */
+  readonly direct: boolean
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly deadline: Micros
+  /** Something of it may have been written: from now on no error is definite. */
+  begun: boolean
+}
+
+export interface PutRequest extends RequestBase {
+  readonly kind: 'put'
+  readonly value: Uint8Array | null
+  readonly version: Version
+  readonly w: number
+}
+
+export interface GetRequest extends RequestBase {
+  readonly kind: 'get'
+  readonly r: number
+  readonly born: Micros
+}
+
+export type Request = PutRequest | GetRequest
+
+export function requestOf(
+  from: Address,
+  message: Put | Get | CoordinatePut | CoordinateGet,
+  token: Token,
+): Request {
+  const { id, key } = message
+  switch (message.kind) {
+    case 'put':
+    case 'coordinate.put': {
+      const { value, version, w } = message
+      const direct = message.kind === 'put'
+      const deadline = withinFlight(version.micros, message.deadline)
+      const begun = false
+      return { kind: 'put', from, id, direct, token, key, deadline, begun, value, version, w }
+    }
+    case 'get':
+    case 'coordinate.get': {
+      const { r, born } = message
+      const direct = message.kind === 'get'
+      const deadline = withinFlight(born, message.deadline)
+      return { kind: 'get', from, id, direct, token, key, deadline, begun: false, r, born }
+    }
+  }
+}
+
+/** No request outlives the time after which replicas refuse what it carries. */
+function withinFlight(born: Micros, deadline: Micros): Micros {
+  return Math.min(deadline, born + maxFlightMs * 1000)
+}
+
+export function replyPut(runtime: Runtime, request: PutRequest): void {
+  const { id } = request
+  runtime.send(request.from, { kind: request.direct ? 'put.ok' : 'coordinate.put.ok', id })
+}
+
+/** A tombstone is a missing key to whoever asked. */
+export function replyGet(
+  runtime: Runtime,
+  request: GetRequest,
+  record: StoredRecord | undefined,
+  node: NodeId,
+): void {
+  const value = record?.value ?? null
+  const version = record === undefined || value === null ? null : record.version
+  const kind = request.direct ? 'get.ok' : 'coordinate.get.ok'
+  runtime.send(request.from, { kind, id: request.id, value, version, node })
+}
+
+/** Definite as long as nothing of the request can have been written; a get writes nothing new. */
+export function replyError(
+  runtime: Runtime,
+  request: Request,
+  code: ErrorCode,
+  message: string,
+): void {
+  const definite = isDefinite(request)
+  runtime.send(request.from, { kind: 'error', id: request.id, code, definite, message })
+}
+
+export function isDefinite(request: Request): boolean {
+  return request.kind === 'get' || !request.begun
+}
