@@ -10,7 +10,6 @@ import { tokenOf } from '../shared/ring/token.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
 import {
   heldMessagesMax,
-  keyBytesMax,
   leaveLingerMs,
   nodeInFlightMax,
   sweepIntervalMs,
@@ -28,7 +27,14 @@ import { ManagerLink } from './manager-link.js'
 import { Peers } from './peers.js'
 import { PutCoordination } from './put-coordination.js'
 import { Replica, stampRefusal } from './replica.js'
-import { type Request, replyError, requestOf } from './request.js'
+import {
+  type ClientRequest,
+  type EpochRequest,
+  type Request,
+  replyError,
+  requestOf,
+  wrongWith,
+} from './request.js'
 import { RingKeeper } from './ring-keeper.js'
 
 /** Why a node ended: `left` and `evicted` leave a store that nobody needs any more. */
@@ -50,11 +56,6 @@ export interface StorageNodeOptions {
   onStopped(reason: StopReason): void
 }
 
-type Inbound<K extends Message['kind']> = Extract<Message, { kind: K }>
-type ClientRequest = Inbound<'put' | 'get'>
-type Coordinate = Inbound<'coordinate.put' | 'coordinate.get'>
-type WithEpoch = Coordinate | Inbound<'replica.put' | 'replica.get' | 'handoff.pull'>
-
 export class StorageNode implements Process, Desk {
   readonly self: NodeId
   readonly runtime: Runtime
@@ -74,7 +75,7 @@ export class StorageNode implements Process, Desk {
   /** Node behind each address of the ring held. */
   private nodesByAddress: ReadonlyMap<Address, NodeId> = new Map()
   /** Messages of a ring that is still being adopted. */
-  private held: { from: Address; message: WithEpoch }[] = []
+  private held: { from: Address; message: EpochRequest }[] = []
   private isSweeping = false
   private isOver = false
 
@@ -192,7 +193,32 @@ export class StorageNode implements Process, Desk {
       case 'node.join.ok':
       case 'node.leave.ok':
         return
-      default:
+      case 'hello':
+      case 'hello.ok':
+      case 'hello.refused':
+      case 'client.register':
+      case 'client.register.ok':
+      case 'put.ok':
+      case 'get.ok':
+      case 'forwarder.moved':
+      case 'handoff.complete':
+      case 'node.enroll':
+      case 'node.enroll.ok':
+      case 'node.join':
+      case 'node.leave':
+      case 'node.stats.ok':
+      case 'supervisor.register':
+      case 'supervisor.register.ok':
+      case 'node.spawn':
+      case 'swarm.status':
+      case 'swarm.status.ok':
+      case 'change.submit':
+      case 'change.submit.ok':
+      case 'change.query':
+      case 'change.query.ok':
+      case 'swarm.stop':
+      case 'swarm.stop.ok':
+      case 'node.dump.ok':
         this.log.warn({ from, kind: message.kind }, 'ignored a message that is not for nodes')
     }
   }
@@ -231,29 +257,14 @@ export class StorageNode implements Process, Desk {
     if (this.keeper.ring === undefined || !this.life.permits(message.kind)) {
       return this.refuse(from, message.id, 'STOPPING', `${this.self} is ${this.state}`)
     }
-    const wrong = this.wrongWith(message)
+    const wrong = wrongWith(message, this.ring, this.options.valueBytesMax)
     if (wrong !== undefined) return this.refuse(from, message.id, 'INVALID_ARGUMENT', wrong)
     this.clients.add(from)
     this.route(requestOf(from, message, tokenOf(message.key)))
   }
 
-  /** A client library checks all this before it sends; another program may not. */
-  private wrongWith(message: ClientRequest): string | undefined {
-    const { key, kind } = message
-    if (key.length === 0 || key.length > keyBytesMax) {
-      return `a key has 1 to ${keyBytesMax} bytes, not ${key.length}`
-    }
-    const { replicas } = this.ring.description.placement
-    const quorum = kind === 'put' ? message.w : message.r
-    if (quorum < 0 || quorum > replicas) return `r and w are 1 to ${replicas}, not ${quorum}`
-    if (kind === 'get') return undefined
-    const { valueBytesMax } = this.options
-    if (message.value === null || message.value.length <= valueBytesMax) return undefined
-    return `a value has at most ${valueBytesMax} bytes, not ${message.value.length}`
-  }
-
   /** A request belongs to the epoch that it was admitted under, and is answered under no other. */
-  private underEpoch(from: Address, message: WithEpoch): void {
+  private underEpoch(from: Address, message: EpochRequest): void {
     if (message.epoch > (this.keeper.ring?.epoch ?? 0)) this.catchUp()
     const epoch = this.keeper.ring?.epoch ?? 0
     if (message.epoch > epoch && this.keeper.isAdopting) {
@@ -270,7 +281,7 @@ export class StorageNode implements Process, Desk {
     this.handle(from, message)
   }
 
-  private handle(from: Address, message: WithEpoch): void {
+  private handle(from: Address, message: EpochRequest): void {
     switch (message.kind) {
       case 'coordinate.put':
       case 'coordinate.get':

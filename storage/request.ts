@@ -6,10 +6,23 @@
 import type { StoredRecord } from '../shared/data/record.js'
 import type { Micros, Version } from '../shared/data/version.js'
 import type { ErrorCode } from '../shared/protocol/errors.js'
-import type { CoordinateGet, CoordinatePut, Get, Put } from '../shared/protocol/messages.js'
+import type {
+  CoordinateGet,
+  CoordinatePut,
+  Get,
+  HandoffPull,
+  Put,
+  ReplicaGet,
+  ReplicaPut,
+} from '../shared/protocol/messages.js'
 import type { NodeId, Token } from '../shared/ring/description.js'
-import { maxFlightMs } from '../shared/runtime/limits.js'
+import type { Ring } from '../shared/ring/ring.js'
+import { keyBytesMax, maxFlightMs } from '../shared/runtime/limits.js'
 import type { Address, Runtime } from '../shared/runtime/runtime.js'
+
+export type ClientRequest = Put | Get
+/** Requests that are answered under their own epoch or not at all. */
+export type EpochRequest = CoordinatePut | CoordinateGet | ReplicaPut | ReplicaGet | HandoffPull
 
 interface RequestBase {
   readonly from: Address
@@ -41,7 +54,7 @@ export type Request = PutRequest | GetRequest
 
 export function requestOf(
   from: Address,
-  message: Put | Get | CoordinatePut | CoordinateGet,
+  message: ClientRequest | CoordinatePut | CoordinateGet,
   token: Token,
 ): Request {
   const { id, key } = message
@@ -62,6 +75,24 @@ export function requestOf(
       return { kind: 'get', from, id, direct, token, key, deadline, begun: false, r, born }
     }
   }
+}
+
+/** Why a request is refused. A client library checks all this; another program may not. */
+export function wrongWith(
+  message: ClientRequest,
+  ring: Ring,
+  valueBytesMax: number,
+): string | undefined {
+  const { key, kind } = message
+  if (key.length === 0 || key.length > keyBytesMax) {
+    return `a key has 1 to ${keyBytesMax} bytes, not ${key.length}`
+  }
+  const { replicas } = ring.description.placement
+  const quorum = kind === 'put' ? message.w : message.r
+  if (quorum < 0 || quorum > replicas) return `r and w are 1 to ${replicas}, not ${quorum}`
+  if (kind === 'get' || message.value === null) return undefined
+  if (message.value.length <= valueBytesMax) return undefined
+  return `a value has at most ${valueBytesMax} bytes, not ${message.value.length}`
 }
 
 /** No request outlives the time after which replicas refuse what it carries. */
