@@ -69,8 +69,11 @@ export const ticketsKept = 100
 
 /** A manager that has not answered a client for this long is passed over: the ring file is read. */
 export const managerAnswerMs = 1_000
-/** A client asks a further node when one was silent for this share of the call's time, but not before the minimum. */
-export const attemptShare = 1 / 3
+/**
+ * A client whose node is silent asks a further one when this part of the call's time has passed (one
+ * over the count), but not before the minimum.
+ */
+export const attemptsCount = 3
 export const attemptMinMs = 250
 /** Calls that wait for a place among those in flight; more are refused as overloaded. */
 export const clientWaitingMax = 1_000_000
