@@ -27,8 +27,8 @@ import { Stamps } from './stamps.js'
 
 export type { GetDone, GetResult, PutDone } from './calls.js'
 
-/** Gives a call up: it fails with ABORTED unless it is over. */
-export type Cancel = () => void
+/** Gives a call up, for a reason: it fails with ABORTED unless it is over. */
+export type Cancel = (cause?: unknown) => void
 export type DeleteDone = (
   error: GTStoreError | undefined,
   result?: { readonly existed: boolean },
@@ -157,7 +157,7 @@ export class ClientCore implements Process {
     const read: GetDone = (failure, result) =>
       failure === undefined ? write(result !== undefined) : done(failure)
     let call = this.dispatcher.add({ key, quorum: 0, born, deadline, done: read })
-    return () => this.dispatcher.abort(call)
+    return (cause) => this.dispatcher.abort(call, cause)
   }
 
   /** Refuses new calls; `done` follows when those pending are over, by their deadlines at the latest. */
@@ -190,6 +190,11 @@ export class ClientCore implements Process {
       default:
         this.options.log.warn({ from, kind: message.kind }, 'unexpected message')
     }
+  }
+
+  /** A process did not take our connection; one of another version never will. */
+  refused(error: GTStoreError): void {
+    if (error.code === 'VERSION_MISMATCH' && this.registering !== undefined) this.registered(error)
   }
 
   opened(peer: Address): void {
@@ -233,7 +238,7 @@ export class ClientCore implements Process {
   }
 
   private dispatch(call: Call): Cancel {
-    return () => this.dispatcher.abort(call)
+    return (cause) => this.dispatcher.abort(call, cause)
   }
 
   private refuse(error: GTStoreError, done: (error: GTStoreError) => void): Cancel {

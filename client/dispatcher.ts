@@ -13,7 +13,7 @@ import type { ErrorReply, GetOk, PutOk } from '../shared/protocol/messages.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
 import {
   attemptMinMs,
-  attemptShare,
+  attemptsCount,
   clientInFlightMax,
   clientWaitingMax,
   retryPauseMaxMs,
@@ -72,8 +72,9 @@ export class Dispatcher {
   }
 
   /** The user gave the call up. */
-  abort(call: Call): void {
-    if (call.state !== 'settled') this.fail(call, call.error('ABORTED', 'the call was aborted'))
+  abort(call: Call, cause: unknown): void {
+    if (call.state === 'settled') return
+    this.fail(call, call.error('ABORTED', 'the call was aborted', cause))
   }
 
   answered(message: GetOk | PutOk): void {
@@ -174,7 +175,7 @@ export class Dispatcher {
   /** Sets when the node is silent for too long. */
   private watch(call: Call, now: Micros): void {
     const { born, deadline } = call.request
-    const patience = Math.max(attemptMinMs * 1000, (deadline - born) * attemptShare)
+    const patience = Math.max(attemptMinMs * 1000, (deadline - born) / attemptsCount)
     call.checkAt = Math.min(deadline, now + patience)
     if (call.checkAt < this.earliest) this.earliest = call.checkAt
   }
