@@ -1,0 +1,214 @@
+/**
+ * A storage node as a process: asks the manager who it is, opens its store, listens, and runs until it
+ * left (SIGTERM), was stopped (`gtstore down`), or failed.
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
+import { openEngine } from '../shared/os/engine.js'
+import { assertSupportedPlatform, ownProcessId } from '../shared/os/linux.js'
+import { openLog } from '../shared/os/log.js'
+import { writeProcessFile } from '../shared/os/process-files.js'
+import { openRingFiles } from '../shared/os/ring-files.js'
+import { openSocketRuntime } from '../shared/os/sockets.js'
+import { GTStoreError } from '../shared/protocol/errors.js'
+import type { NodeEnrollOk } from '../shared/protocol/messages.js'
+import { addressOf, type NodeId } from '../shared/ring/description.js'
+import type { Engine } from '../shared/runtime/ports.js'
+import type { Log } from '../shared/runtime/runtime.js'
+import { Enrollment } from './enrollment.js'
+import { claimIdentity, type Identity } from './identity.js'
+import { type StopReason, StorageNode } from './node.js'
+
+export interface NodeProcessOptions {
+  readonly run: string
+  readonly data: string
+  /** The node to be again; empty for a new one. */
+  readonly node: NodeId | ''
+  readonly logLevel: string
+}
+
+/** Runs a node until it ends; the exit code: 0 if it ended as it was told to. */
+export async function runNode(options: NodeProcessOptions): Promise<number> {
+  assertSupportedPlatform()
+  prepareRunDirectory(options.run)
+  prepareDataDirectory(options.data)
+  const log = openLog({ level: options.logLevel, name: options.node || 'node' })
+  const signals = new Signals()
+  try {
+    let node = options.node
+    for (;;) {
+      const enrolled = await enroll(options.run, node, log, signals)
+      if (enrolled === undefined) return 0
+      const reason = await live(options, enrolled, log, signals)
+      if (reason !== 'evicted') return reason === 'failed' ? 1 : 0
+      node = ''
+    }
+  } finally {
+    signals.close()
+    log.close()
+  }
+}
+
+/** SIGTERM is a leave; the terminal's signals are for the supervisor alone. */
+class Signals {
+  isTerminated = false
+  onTerminate: () => void = () => {}
+  readonly #ignore = () => {}
+  readonly #terminate = () => {
+    this.isTerminated = true
+    this.onTerminate()
+  }
+
+  constructor() {
+    process.on('SIGTERM', this.#terminate)
+    process.on('SIGINT', this.#ignore)
+    process.on('SIGHUP', this.#ignore)
+  }
+
+  close(): void {
+    process.off('SIGTERM', this.#terminate)
+    process.off('SIGINT', this.#ignore)
+    process.off('SIGHUP', this.#ignore)
+  }
+}
+
+/** Undefined: told to end before the manager answered. */
+async function enroll(
+  run: string,
+  node: NodeId | '',
+  log: Log,
+  signals: Signals,
+): Promise<NodeEnrollOk | undefined> {
+  const self = `enroll-${process.pid}-${randomBytes(4).toString('hex')}`
+  let refusal: (error: GTStoreError) => void = () => {}
+  const onRefused = (_peer: string, error: GTStoreError) => refusal(error)
+  const runtime = await openSocketRuntime({ run, self, listen: false, log, onRefused })
+  try {
+    return await new Promise((resolve, reject) => {
+      refusal = reject
+      const enrollment = new Enrollment({
+        runtime,
+        node,
+        log,
+        onEnrolled: resolve,
+        onRefused: reject,
+      })
+      signals.onTerminate = () => {
+        enrollment.stop()
+        resolve(undefined)
+      }
+      if (signals.isTerminated) return resolve(undefined)
+      runtime.attach(enrollment)
+      enrollment.start()
+    })
+  } finally {
+    signals.onTerminate = () => {}
+    await runtime.close()
+  }
+}
+
+/** One life, from opening the store to letting go of it. */
+async function live(
+  options: NodeProcessOptions,
+  enrolled: NodeEnrollOk,
+  log: Log,
+  signals: Signals,
+): Promise<StopReason> {
+  const { node, durability } = enrolled
+  const path = join(options.data, 'nodes', node)
+  prepareDataDirectory(join(options.data, 'nodes'))
+  const engine = await openEngine({ path, durability })
+  let reason: StopReason
+  try {
+    reason = await serve(options, enrolled, engine, log, signals)
+  } finally {
+    await closed(engine)
+  }
+  const newest = openRingFiles(options.run).newest()
+  const isNeeded = newest?.members.some((member) => member.id === node) ?? true
+  const isAbandoned = reason === 'evicted' || (reason === 'left' && !isNeeded)
+  if (isAbandoned) await rm(path, { recursive: true, force: true })
+  return reason
+}
+
+async function serve(
+  { run }: NodeProcessOptions,
+  enrolled: NodeEnrollOk,
+  engine: Engine,
+  log: Log,
+  signals: Signals,
+): Promise<StopReason> {
+  const { node, incarnation, valueBytesMax } = enrolled
+  const { identity, isNew } = await identify(engine, enrolled)
+  const address = addressOf({ id: node, incarnation })
+  const runtime = await openSocketRuntime({ run, self: address, listen: true, log, valueBytesMax })
+  const self = ownProcessId()
+  const forget = writeProcessFile(run, { role: 'node', address, ...self })
+  try {
+    return await new Promise<StopReason>((resolve) => {
+      const storageNode = new StorageNode({
+        ...enrolled,
+        member: { id: node, incarnation, ...self },
+        store: identity.store,
+        returning: !isNew,
+        runtime,
+        engine,
+        ringFiles: openRingFiles(run),
+        log,
+        onStopped: resolve,
+      })
+      signals.onTerminate = () => storageNode.leave()
+      runtime.attach(storageNode)
+      storageNode.start()
+      if (signals.isTerminated) storageNode.leave()
+    })
+  } finally {
+    signals.onTerminate = () => {}
+    await runtime.close()
+    forget()
+  }
+}
+
+async function identify(
+  engine: Engine,
+  { node, swarm }: NodeEnrollOk,
+): Promise<{ identity: Identity; isNew: boolean }> {
+  return await new Promise((resolve, reject) => {
+    claimIdentity(engine, { swarm, node, store: randomUUID() }, (error, identity, isNew) => {
+      if (identity === undefined) reject(error)
+      else resolve({ identity, isNew })
+    })
+  })
+}
+
+/** A store that failed has said so already. */
+async function closed(engine: Engine): Promise<void> {
+  await new Promise<void>((resolve) => engine.close(() => resolve()))
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      run: { type: 'string' },
+      data: { type: 'string' },
+      node: { type: 'string', default: '' },
+      'log-level': { type: 'string', default: 'info' },
+    },
+  })
+  const { run, data, node, 'log-level': logLevel } = values
+  if (run === undefined || data === undefined) {
+    throw new GTStoreError('INVALID_ARGUMENT', 'a node needs --run and --data')
+  }
+  process.exitCode = await runNode({ run, data, node, logLevel })
+}
+
+if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) {
+  main().catch((error: unknown) => {
+    const message = error instanceof GTStoreError ? error.message : String(error)
+    process.stderr.write(`gtstore node: ${message}\n`)
+    process.exitCode = 1
+  })
+}
