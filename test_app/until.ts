@@ -1,0 +1,28 @@
+/** Waiting for what only shows in a report: asks again until it is so, and says what it saw last. */
+import { setTimeout as pause } from 'node:timers/promises'
+
+/** Between two looks: short against a membership change, long against the cost of a status. */
+const pauseMs = 25
+
+/** Resolves to the first truthy answer; a rejected one counts as none. */
+export async function until<T>(
+  what: string,
+  timeoutMs: number,
+  look: () => Promise<T | undefined | false>,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  let last: unknown
+  for (;;) {
+    try {
+      const found = await look()
+      if (found) return found
+      last = found
+    } catch (error) {
+      last = error
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`waited ${timeoutMs} ms in vain for ${what}`, { cause: last })
+    }
+    await pause(pauseMs)
+  }
+}
