@@ -1,0 +1,46 @@
+/**
+ * The manager's state and its journal, kept together: a step is folded in at once, so that the next
+ * decision rests on it, and its effect on the world follows once the step is durable. When the
+ * journal fails, nothing more has an effect: what we decided from then on was never decided.
+ */
+import type { Journal } from '../shared/runtime/ports.js'
+import { fold, initialState, type ManagerState } from './state.js'
+import { parseStep, type Step } from './steps.js'
+
+export class Ledger {
+  readonly #journal: Journal<Step>
+  readonly #onFailed: (error: Error) => void
+  #state: ManagerState
+  #closed = false
+
+  constructor(journal: Journal<Step>, steps: readonly unknown[], onFailed: (error: Error) => void) {
+    this.#journal = journal
+    this.#onFailed = onFailed
+    this.#state = steps.map(parseStep).reduce(fold, initialState)
+  }
+
+  get state(): ManagerState {
+    return this.#state
+  }
+
+  commit(step: Step, effect: () => void = () => {}): void {
+    if (this.#closed) return
+    this.#state = fold(this.#state, step)
+    this.#journal.append(step, (error) => {
+      if (this.#closed) return
+      if (error === undefined) effect()
+      else this.#fail(error)
+    })
+  }
+
+  /** Effects of steps that are not durable yet no longer happen: the next life catches up. */
+  close(done: () => void): void {
+    this.#closed = true
+    this.#journal.close(() => done())
+  }
+
+  #fail(error: Error): void {
+    this.#closed = true
+    this.#journal.close(() => this.#onFailed(error))
+  }
+}

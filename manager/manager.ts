@@ -1,0 +1,412 @@
+/**
+ * The configuration master: one switch from message to handler, and the parts wired together.
+ *
+ * It keeps the ring, numbers lives, epochs and clients, and is on nobody's path: reads and writes go
+ * on while it is down. Whether a message may come now is the machine's word (machine.ts), what it
+ * leads to for the ring is `advance`'s (membership.ts), and nothing is told before it is journaled.
+ */
+import { GTStoreError } from '../shared/protocol/errors.js'
+import type { Durability, Message, MessageOf } from '../shared/protocol/messages.js'
+import { addressOf, type Member } from '../shared/ring/description.js'
+import { stopWaitMs } from '../shared/runtime/limits.js'
+import type { Journal, RingFiles } from '../shared/runtime/ports.js'
+import type { Address, Log, Process, ProcessId, Runtime } from '../shared/runtime/runtime.js'
+import { Clients } from './clients.js'
+import { submitChange } from './commands.js'
+import { Ledger } from './ledger.js'
+import { ManagerPhase } from './machine.js'
+import { Membership } from './membership.js'
+import { Peers } from './peers.js'
+import { distinctNodes } from './plan.js'
+import { Publisher } from './publisher.js'
+import { isSound } from './schemas.js'
+import { hasLeft, nextNodeId } from './state.js'
+import { StatsRounds } from './stats.js'
+import { type StatusSources, statusReport, ticketReport } from './status.js'
+import type { Step } from './steps.js'
+
+/** The swarm's options, as chosen when it was created. */
+export interface ManagerConfig {
+  readonly swarm: string
+  readonly replicas: number
+  readonly readQuorum: number
+  readonly writeQuorum: number
+  readonly virtualNodes: number
+  readonly durability: Durability
+  readonly valueBytesMax: number
+}
+
+export interface ManagerOptions {
+  readonly config: ManagerConfig
+  readonly runtime: Runtime
+  readonly journal: Journal<Step>
+  /** What the journal holds; checked here. */
+  readonly steps: readonly unknown[]
+  readonly ringFiles: RingFiles
+  readonly self: ProcessId
+  /** Changes with each start of the host. */
+  readonly bootId: string
+  /** Random; becomes the swarm's id if the journal is empty. */
+  readonly newSwarmId: string
+  readonly runDirectory: string
+  readonly log: Log
+  /** Called once, with an error if the manager could not go on. */
+  readonly onStopped: (error?: Error) => void
+}
+
+export class Manager implements Process {
+  readonly #options: ManagerOptions
+  readonly #ledger: Ledger
+  readonly #phase = new ManagerPhase()
+  readonly #peers: Peers
+  readonly #publisher: Publisher
+  readonly #membership: Membership
+  readonly #clients: Clients
+  readonly #stats: StatsRounds
+  #supervisor: Address | undefined
+  #finished = false
+
+  constructor(options: ManagerOptions) {
+    const { runtime, config, log } = options
+    this.#options = options
+    this.#ledger = new Ledger(options.journal, options.steps, (error) => this.#failed(error))
+    this.#peers = new Peers(runtime, () => this.#processDied())
+    this.#publisher = new Publisher(runtime, options.ringFiles, this.#peers)
+    this.#membership = new Membership({
+      runtime,
+      ledger: this.#ledger,
+      publisher: this.#publisher,
+      peers: this.#peers,
+      phase: this.#phase,
+      settings: config,
+      durability: config.durability,
+      log,
+    })
+    this.#clients = new Clients(this.#ledger)
+    this.#stats = new StatsRounds(runtime)
+  }
+
+  /** Brings the journal up to the present, and takes up what was under way. */
+  start(): void {
+    const { bootId, newSwarmId, ringFiles, log } = this.#options
+    const { swarm } = this.#ledger.state
+    if (swarm === '') this.#ledger.commit({ step: 'swarm.created', swarm: newSwarmId })
+    if (this.#ledger.state.bootId !== bootId) {
+      const boot = this.#ledger.state.boot + 1
+      this.#ledger.commit({ step: 'boot.raised', bootId, boot })
+    }
+    const newest = ringFiles.newest()
+    const { epoch } = this.#ledger.state
+    const isForeign = newest !== undefined && newest.swarm !== this.#ledger.state.swarm
+    if (newest !== undefined && (newest.epoch > epoch || (isForeign && newest.epoch === epoch))) {
+      log.warn({ found: newest.epoch, epoch }, 'the run directory knows a ring that we do not')
+      this.#ledger.commit({ step: 'epoch.raised', epoch: newest.epoch + 1 })
+    }
+    this.#membership.start()
+  }
+
+  /** Ends the whole swarm, and the manager after its nodes. */
+  stop(): void {
+    if (this.#phase.name === 'stopping') return
+    this.#options.log.info({}, 'the swarm stops')
+    this.#membership.stop()
+    for (const { ticket, outcome } of this.#ledger.state.tickets) {
+      if (outcome !== 'open') continue
+      const reason = 'the swarm was stopped'
+      this.#ledger.commit({ step: 'change.ended', ticket, outcome: 'aborted', reason })
+    }
+    this.#phase.send({ type: 'stop' })
+    for (const member of this.#processes()) {
+      if (this.#peers.isConnected(member)) this.#send(addressOf(member), { kind: 'node.stop' })
+      this.#peers.expect(member)
+    }
+    this.#options.runtime.after(stopWaitMs, 'manager stop', () => this.#finish())
+    this.#finishIfAlone()
+  }
+
+  opened(peer: Address): void {
+    this.#peers.opened(peer)
+    if (this.#phase.name !== 'stopping') return
+    const isNode = this.#processes().some((member) => addressOf(member) === peer)
+    if (isNode) this.#send(peer, { kind: 'node.stop' })
+  }
+
+  closed(peer: Address): void {
+    if (peer === this.#supervisor) this.#supervisor = undefined
+    this.#stats.closed(peer)
+    this.#peers.closed(peer)
+  }
+
+  received(from: Address, message: Message): void {
+    if (!this.#phase.accepts(message.kind)) {
+      return this.#refuse(from, message, this.#phase.refusal(message.kind))
+    }
+    if (!isSound(message)) {
+      const error = new GTStoreError('INVALID_ARGUMENT', `${message.kind} with unusable fields`)
+      return this.#refuse(from, message, error)
+    }
+    this.#dispatch(from, message)
+  }
+
+  #dispatch(from: Address, message: Message): void {
+    switch (message.kind) {
+      case 'client.register':
+        return this.#registerClient(from, message)
+      case 'node.enroll':
+        return this.#enroll(from, message)
+      case 'node.join':
+        return this.#join(from, message)
+      case 'node.leave':
+        return this.#leave(from, message)
+      case 'handoff.complete':
+        return this.#membership.completed(message.plan, message.node)
+      case 'node.stats.ok':
+        return this.#stats.answered(from, message.id, message)
+      case 'error':
+        return this.#stats.answered(from, message.id, undefined)
+      case 'supervisor.register':
+        return this.#registerSupervisor(from, message)
+      case 'swarm.status':
+        return this.#status(from, message)
+      case 'change.submit':
+        return this.#submit(from, message)
+      case 'change.query':
+        return this.#query(from, message)
+      case 'swarm.stop':
+        this.#send(from, { kind: 'swarm.stop.ok', id: message.id })
+        return this.stop()
+      case 'hello':
+      case 'hello.ok':
+      case 'hello.refused':
+      case 'client.register.ok':
+      case 'put':
+      case 'put.ok':
+      case 'get':
+      case 'get.ok':
+      case 'forwarder.moved':
+      case 'coordinate.put':
+      case 'coordinate.put.ok':
+      case 'coordinate.get':
+      case 'coordinate.get.ok':
+      case 'replica.put':
+      case 'replica.put.ok':
+      case 'replica.get':
+      case 'replica.get.ok':
+      case 'stale':
+      case 'handoff.pull':
+      case 'handoff.batch':
+      case 'node.enroll.ok':
+      case 'node.join.ok':
+      case 'node.leave.ok':
+      case 'ring.publish':
+      case 'node.stop':
+      case 'node.stats':
+      case 'supervisor.register.ok':
+      case 'node.spawn':
+      case 'swarm.status.ok':
+      case 'change.submit.ok':
+      case 'change.query.ok':
+      case 'swarm.stop.ok':
+      case 'node.dump':
+      case 'node.dump.ok':
+        throw new Error(`the machine accepted ${message.kind}, which has no handler`)
+    }
+  }
+
+  #registerClient(from: Address, { id, client }: MessageOf<'client.register'>): void {
+    const { valueBytesMax, replicas } = this.#options.config
+    const reply = (known: number) =>
+      this.#send(from, {
+        kind: 'client.register.ok',
+        id,
+        client: known,
+        boot: this.#ledger.state.boot,
+        nodes: this.#clients.forwarders(this.#forwarders()),
+        valueBytesMax,
+        replicas,
+      })
+    if (client > 0) reply(client)
+    else this.#clients.identify(reply)
+  }
+
+  /** Active members that are connected; where there is none, whoever may become one. */
+  #forwarders(): Member[] {
+    const ring = this.#publisher.current
+    const leaving = this.#membership.queue.leaving
+    const members = ring?.members ?? []
+    const staying = members.filter(({ id }) => {
+      const remains = ring?.change?.next.nodes.includes(id) ?? true
+      return ring?.placement.nodes.includes(id) && remains && !leaving.includes(id)
+    })
+    const active = staying.filter((member) => this.#peers.isConnected(member))
+    if (active.length > 0) return active
+    return this.#processes().filter((member) => this.#peers.isAlive(member))
+  }
+
+  #enroll(from: Address, message: MessageOf<'node.enroll'>): void {
+    const { durability, valueBytesMax } = this.#options.config
+    const node = message.node === '' ? nextNodeId(this.#ledger.state) : message.node
+    const record = this.#ledger.state.nodes[node]
+    if (message.node !== '' && (record === undefined || record.lost)) {
+      return this.#refuse(from, message, this.#notEnrolled(node))
+    }
+    const incarnation = (record?.incarnation ?? 0) + 1
+    this.#ledger.commit({ step: 'node.enrolled', node, incarnation }, () => {
+      const { boot, swarm } = this.#ledger.state
+      const life = { node, incarnation, boot, swarm, durability, valueBytesMax }
+      this.#send(from, { kind: 'node.enroll.ok', id: message.id, ...life })
+    })
+  }
+
+  #join(from: Address, message: MessageOf<'node.join'>): void {
+    if (from !== addressOf(message.member)) {
+      const error = new GTStoreError('INVALID_ARGUMENT', `${from} joins in another node's name`)
+      return this.#refuse(from, message, error)
+    }
+    this.#membership.join(message, (refused) => {
+      if (refused !== undefined) return this.#refuse(from, message, refused)
+      this.#send(from, { kind: 'node.join.ok', id: message.id })
+      const named = this.#publisher.current?.members ?? []
+      if (named.some((member) => addressOf(member) === from)) this.#publisher.tell(message.member)
+    })
+  }
+
+  #leave(from: Address, { id, node, incarnation }: MessageOf<'node.leave'>): void {
+    this.#send(from, { kind: 'node.leave.ok', id })
+    const member = this.#membership.member(node)
+    if (member !== undefined && member.incarnation !== incarnation) return
+    if (!this.#membership.leave(node)) return
+    const ring = this.#publisher.current
+    this.#send(from, ring === undefined ? { kind: 'node.stop' } : { kind: 'ring.publish', ring })
+  }
+
+  #registerSupervisor(from: Address, { id, nodes }: MessageOf<'supervisor.register'>): void {
+    const { ring, tickets, nodes: records } = this.#ledger.state
+    this.#supervisor = from
+    const members = ring?.members.map((member) => member.id) ?? []
+    const named = members.filter((node) => records[node]?.lost !== true)
+    this.#send(from, { kind: 'supervisor.register.ok', id, nodes: named })
+    for (const { outcome, fresh } of tickets) {
+      const isAwaited = outcome === 'open' && fresh !== '' && !named.includes(fresh)
+      if (isAwaited && !this.#membership.isAlive(fresh)) this.#spawn(fresh)
+    }
+    this.#membership.expect(nodes)
+  }
+
+  #spawn(node: string): void {
+    if (this.#supervisor !== undefined) this.#send(this.#supervisor, { kind: 'node.spawn', node })
+  }
+
+  #submit(from: Address, message: MessageOf<'change.submit'>): void {
+    const { id, change, node } = message
+    const supervised = this.#supervisor !== undefined
+    const request = { change, node, supervised }
+    submitChange(this.#ledger, this.#membership, request, (outcome) => {
+      if (outcome instanceof GTStoreError) return this.#refuse(from, message, outcome)
+      const { ticket, fresh } = outcome
+      const named = fresh === '' ? node : fresh
+      this.#send(from, { kind: 'change.submit.ok', id, ticket, node: named })
+      if (fresh !== '') this.#spawn(fresh)
+    })
+  }
+
+  #query(from: Address, message: MessageOf<'change.query'>): void {
+    const find = () => this.#ledger.state.tickets.find((it) => it.ticket === message.ticket)
+    if (find() === undefined) {
+      const text = `there is no change ${message.ticket}, or it is long done`
+      return this.#refuse(from, message, new GTStoreError('NOT_FOUND', text))
+    }
+    this.#inspect((sources) => {
+      const ticket = find()
+      if (ticket === undefined) return
+      const report = ticketReport(sources, ticket)
+      this.#send(from, { kind: 'change.query.ok', id: message.id, report })
+    })
+  }
+
+  #status(from: Address, { id }: MessageOf<'swarm.status'>): void {
+    this.#inspect((sources) => {
+      this.#send(from, { kind: 'swarm.status.ok', id, status: statusReport(sources) })
+    })
+  }
+
+  #inspect(done: (sources: StatusSources) => void): void {
+    const { config, self, runDirectory } = this.#options
+    const isUp = (member: Member) => this.#peers.isConnected(member) && this.#peers.isAlive(member)
+    const up = this.#processes().filter(isUp)
+    this.#stats.collect(up.map(addressOf), (answers) =>
+      done({
+        name: config.swarm,
+        durability: config.durability,
+        quorums: config,
+        pid: self.pid,
+        runDirectory,
+        phase: this.#phase.name,
+        state: this.#ledger.state,
+        queue: this.#membership.queue,
+        member: (node) => this.#membership.member(node),
+        isUp,
+        supervised: this.#supervisor !== undefined,
+        answers,
+      }),
+    )
+  }
+
+  /** The latest life of every node that is in the ring or wants to be. */
+  #processes(): Member[] {
+    const named = this.#ledger.state.ring?.members.map((member) => member.id) ?? []
+    const nodes = distinctNodes(named, this.#membership.queue.joining)
+    return nodes.flatMap((node) => this.#membership.member(node) ?? [])
+  }
+
+  #notEnrolled(node: string): GTStoreError {
+    const left = hasLeft(this.#ledger.state, node) || this.#ledger.state.nodes[node]?.lost === true
+    const text = left
+      ? `${node} has left the swarm, and its id is not used again: start a node without an id`
+      : `${node} was never a node of this swarm: start it with the data directory of its own swarm`
+    return new GTStoreError('NOT_FOUND', text)
+  }
+
+  #processDied(): void {
+    if (this.#phase.name === 'stopping') this.#finishIfAlone()
+    else this.#membership.advance()
+  }
+
+  #finishIfAlone(): void {
+    if (!this.#processes().some((member) => this.#peers.isAlive(member))) this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#finished) return
+    this.#finished = true
+    this.#ledger.close(() => this.#options.onStopped())
+  }
+
+  /** The disk failed: nodes and clients go on without us, and the next life takes over. */
+  #failed(error: Error): void {
+    if (this.#finished) return
+    this.#finished = true
+    this.#phase.send({ type: 'stop' })
+    this.#options.log.error({ error: error.message }, 'the journal failed')
+    this.#options.onStopped(
+      new GTStoreError(
+        'STORAGE_FAILED',
+        'the manager cannot write its journal: check the disk, then start it again',
+        { cause: error },
+      ),
+    )
+  }
+
+  #refuse(from: Address, message: Message, error: GTStoreError): void {
+    const { kind } = message
+    this.#options.log.debug({ from, kind, reason: error.message }, 'refused')
+    const isReply = kind === 'error' || kind === 'stale' || kind.endsWith('.ok')
+    if (isReply || kind === 'handoff.batch' || !('id' in message)) return
+    const { code, definite } = error
+    this.#send(from, { kind: 'error', id: message.id, code, definite, message: error.message })
+  }
+
+  #send(to: Address, message: Message): void {
+    this.#options.runtime.send(to, message)
+  }
+}

@@ -1,0 +1,416 @@
+/**
+ * Who is in the ring: joins, leaves and returns, turned into one change after another.
+ *
+ * All of it is one function, `advance`, that compares what is wanted (the queue, the processes that
+ * live) with what is (the journaled ring) and takes the one next step; whatever happens only notes a
+ * fact and calls it. A restarted manager therefore needs no recovery of its own: it calls `advance`.
+ * One ring at a time is on its way to the journal.
+ */
+import { GTStoreError } from '../shared/protocol/errors.js'
+import type { Durability, MessageOf } from '../shared/protocol/messages.js'
+import { type ClaimSettings, planPlacement } from '../shared/ring/claim.js'
+import {
+  addressOf,
+  type Change,
+  type Member,
+  type NodeId,
+  type Placement,
+  type RingDescription,
+} from '../shared/ring/description.js'
+import { foundingQuietMs, joinBatchMs } from '../shared/runtime/limits.js'
+import type { CancelTimer, Log, Runtime } from '../shared/runtime/runtime.js'
+import { type Candidate, ChangeQueue, type Intent } from './changes.js'
+import type { Ledger } from './ledger.js'
+import type { ManagerPhase } from './machine.js'
+import type { Peers } from './peers.js'
+import { distinctNodes, gainersOf, joinersOf, leaversOf, obstacle, planChange } from './plan.js'
+import type { Publisher } from './publisher.js'
+import { hasLeft, isForming } from './state.js'
+
+export interface MembershipOptions {
+  readonly runtime: Runtime
+  readonly ledger: Ledger
+  readonly publisher: Publisher
+  readonly peers: Peers
+  readonly phase: ManagerPhase
+  readonly settings: ClaimSettings
+  readonly durability: Durability
+  readonly log: Log
+}
+
+export class Membership {
+  readonly queue = new ChangeQueue()
+  readonly #options: MembershipOptions
+  /** Nodes that the supervisor starts by itself. */
+  #expected = 0
+  /** Joins and returns are being gathered, to be published as one. */
+  #gathering: CancelTimer | undefined
+  /** A ring is on its way through the journal. */
+  #publishing = false
+  #completed = { plan: 0, nodes: new Set<NodeId>() }
+  /** Why the change under way must be given up, where its processes do not show it. */
+  #giveUp: string | undefined
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+  }
+
+  get #state() {
+    return this.#options.ledger.state
+  }
+
+  start(): void {
+    const { ring } = this.#state
+    if (ring !== undefined) {
+      if (!this.#isOutdated(ring) && !this.#isGone(ring)) this.#announce(ring, undefined)
+      for (const member of ring.members) this.#options.peers.expect(member)
+    }
+    this.advance()
+  }
+
+  stop(): void {
+    this.#gathering?.()
+    this.#gathering = undefined
+  }
+
+  /** The first ring waits a moment for that many nodes. */
+  expect(nodes: number): void {
+    this.#expected = nodes
+    if (this.#state.ring === undefined && this.queue.joining.length > 0) this.#gather()
+    this.advance()
+  }
+
+  /** A node's life begins or goes on; `done` follows once what must be durable is. */
+  join(request: MessageOf<'node.join'>, done: (refused: GTStoreError | undefined) => void): void {
+    const { ledger, peers } = this.#options
+    const { member, store } = request
+    const refused = this.#joinRefusal(member)
+    if (refused !== undefined) return done(refused)
+    if (request.epoch > this.#state.epoch) {
+      ledger.commit({ step: 'epoch.raised', epoch: request.epoch })
+    }
+    if (request.boot > this.#state.boot) {
+      const { bootId } = this.#state
+      ledger.commit({ step: 'boot.raised', bootId, boot: request.boot + 1 })
+    }
+    const isMember = this.#isMember(member.id)
+    const changedStore = this.#state.nodes[member.id]?.store !== store
+    if (isMember && changedStore) return this.#loseStore(member.id, done)
+    this.#noteReturn(member, changedStore)
+    peers.learn({ member, store })
+    peers.expect(member)
+    if (!isMember) this.queue.join(member.id)
+    done(undefined)
+    this.#gather()
+    this.advance()
+  }
+
+  /** A node was told to leave by a signal. True: it is in no ring, it may go at once. */
+  leave(node: NodeId): boolean {
+    const { ring } = this.#state
+    if (this.#isMember(node)) {
+      this.queue.leave(node, 'process')
+      this.advance()
+      return false
+    }
+    this.queue.drop('join', node)
+    this.#endTickets('aborted', `${node} was told to leave`, (fresh) => fresh === node)
+    if (ring?.members.some((member) => member.id === node) !== true) return true
+    this.#giveUp = `${node} was told to leave`
+    this.advance()
+    return false
+  }
+
+  completed(plan: number, node: NodeId): void {
+    if (this.#state.ring?.change?.plan !== plan) return
+    if (this.#completed.plan !== plan) this.#completed = { plan, nodes: new Set() }
+    this.#completed.nodes.add(node)
+    this.advance()
+  }
+
+  /** The latest life of a node that the ring or a join names. */
+  member(node: NodeId): Member | undefined {
+    const named = this.#state.ring?.members.find((member) => member.id === node)
+    return this.#options.peers.life(node)?.member ?? named
+  }
+
+  isAlive(node: NodeId): boolean {
+    const member = this.member(node)
+    const lost = this.#state.nodes[node]?.lost === true
+    return member !== undefined && !lost && this.#options.peers.isAlive(member)
+  }
+
+  /** Takes the next step, if there is one to take. */
+  advance(): void {
+    if (this.#publishing || this.#options.phase.name === 'stopping') return
+    const { ring } = this.#state
+    this.#refreshQueue(ring)
+    if (ring === undefined) return this.#found()
+    if (this.#isGone(ring)) return this.#reset()
+    if (ring.change !== undefined) return this.#copy(ring, ring.change)
+    if (this.#isOutdated(ring)) return this.#publish(ring.placement, undefined)
+    this.#startNext(ring)
+  }
+
+  /** Why a command's change of this member cannot be done now; undefined if it can. */
+  obstacleTo(delta: Candidate['delta']): string | undefined {
+    const { ring } = this.#state
+    if (ring === undefined) return 'the swarm has no ring yet'
+    const isAlive = (node: NodeId) =>
+      delta.replace.some(([, it]) => it === node) || this.isAlive(node)
+    const plan = planChange(ring.placement, delta, this.#options.settings, isAlive)
+    return 'blocked' in plan ? plan.blocked : undefined
+  }
+
+  #joinRefusal(member: Member): GTStoreError | undefined {
+    const { id, incarnation } = member
+    const record = this.#state.nodes[id]
+    if (record === undefined || record.lost || incarnation > record.incarnation) {
+      return notEnrolled(id, hasLeft(this.#state, id) || record?.lost === true)
+    }
+    const known = this.member(id)?.incarnation ?? 0
+    if (incarnation >= known) return undefined
+    const text = `${id}.${incarnation} is an earlier life of ${id}.${known}: this process must end`
+    return new GTStoreError('CHANGE_REFUSED', text)
+  }
+
+  /** A known member without its data: it leaves the ring, its process joins as somebody new. */
+  #loseStore(node: NodeId, done: (refused: GTStoreError) => void): void {
+    this.#options.ledger.commit({ step: 'store.lost', node }, () => {
+      this.#options.log.warn({ node }, 'the store of a member did not survive')
+      done(notEnrolled(node, true))
+      this.advance()
+    })
+  }
+
+  /** An intent to leave dies with its process, and so does what was copied to another store. */
+  #noteReturn(member: Member, changedStore: boolean): void {
+    const { ring } = this.#state
+    const { id } = member
+    const known = this.member(id)
+    if (known === undefined || known.incarnation === member.incarnation) return
+    if (!this.#isCommanded(id)) this.queue.drop('leave', id)
+    if (ring?.change === undefined) return
+    const leaves = leaversOf(ring.placement, ring.change).includes(id) && !this.#isCommanded(id)
+    const gains = joinersOf(ring.placement, ring.change).includes(id) && changedStore
+    if (leaves || gains) this.#giveUp = `${id} was started again`
+  }
+
+  #isMember(node: NodeId): boolean {
+    return this.#state.ring?.placement.nodes.includes(node) === true
+  }
+
+  /** Somebody else than the node's own process wants it to leave. */
+  #isCommanded(node: NodeId): boolean {
+    const { nodes, tickets } = this.#state
+    const ticket = tickets.some((it) => it.outcome === 'open' && it.node === node)
+    return ticket || nodes[node]?.lost === true
+  }
+
+  /** The member that this joining node replaces. */
+  #replaced(fresh: NodeId): NodeId | undefined {
+    const ticket = this.#state.tickets.find((it) => it.outcome === 'open' && it.fresh === fresh)
+    const node = ticket?.node ?? ''
+    return node !== '' && this.#isMember(node) ? node : undefined
+  }
+
+  #refreshQueue(ring: RingDescription | undefined): void {
+    const { tickets, nodes } = this.#state
+    for (const { outcome, change, node } of tickets) {
+      if (outcome === 'open' && change === 'remove') this.queue.leave(node, 'command')
+    }
+    for (const node of distinctNodes(ring?.placement.nodes ?? [])) {
+      if (nodes[node]?.lost === true) this.queue.leave(node, 'command')
+    }
+    this.queue.retain((intent) => this.#isWanted(intent))
+  }
+
+  #isWanted(intent: Intent): boolean {
+    const { node } = intent
+    if (intent.kind === 'join') return !this.#isMember(node) && this.isAlive(node)
+    return this.#isMember(node) && (intent.origin === 'command' || this.isAlive(node))
+  }
+
+  /** Nothing of a swarm in memory is left once all its processes are dead. */
+  #isGone(ring: RingDescription): boolean {
+    const isDead = (member: Member) => !this.isAlive(member.id)
+    return this.#options.durability === 'memory' && ring.members.every(isDead)
+  }
+
+  #reset(): void {
+    this.#options.log.warn({}, 'every process is gone, and with them the data: founding anew')
+    this.#publishing = true
+    this.#options.ledger.commit({ step: 'ring.reset' }, () => {
+      this.#publishing = false
+      this.#options.phase.send({ type: 'ring.settled', forming: true })
+      this.advance()
+    })
+  }
+
+  #found(): void {
+    const { joining } = this.queue
+    if (this.#gathering !== undefined || joining.length === 0) return
+    const delta = { join: distinctNodes(joining), leave: [], replace: [] }
+    this.#publish(planPlacement(undefined, delta, this.#options.settings), undefined)
+  }
+
+  /** Joins, and members that come back, are taken together when they arrive within a moment. */
+  #gather(): void {
+    const { runtime } = this.#options
+    const founding = this.#state.ring === undefined
+    if (this.#gathering !== undefined && !founding) return
+    this.#gathering?.()
+    this.#gathering = undefined
+    if (founding && this.#expected > 0 && this.queue.joining.length >= this.#expected) return
+    const ms = founding && this.#expected > 0 ? foundingQuietMs : joinBatchMs
+    this.#gathering = runtime.after(ms, 'manager join batch', () => {
+      this.#gathering = undefined
+      this.advance()
+    })
+  }
+
+  #copy(ring: RingDescription, change: Change): void {
+    const { phase, log } = this.#options
+    const done = this.#completed.plan === change.plan ? this.#completed.nodes : new Set<NodeId>()
+    const open = change.transfers.filter((transfer) => !done.has(transfer.gainer))
+    const reason =
+      this.#giveUp ??
+      obstacle(open, (node) => this.isAlive(node)) ??
+      gainersOf(change)
+        .map((node) => this.#lossOf(node))
+        .find((loss) => loss !== undefined)
+    if (reason !== undefined) return this.#abort(ring, change, reason)
+    if (open.length === 0) {
+      log.info({ plan: change.plan }, 'a change has copied its data')
+      phase.send({ type: 'change.copied' })
+      return this.#publish(change.next, undefined)
+    }
+    if (this.#isOutdated(ring)) this.#publish(ring.placement, change)
+  }
+
+  /** A gainer that had copied everything may die, but not lose it again. */
+  #lossOf(gainer: NodeId): string | undefined {
+    const inMemory = this.#options.durability === 'memory'
+    const isLost = inMemory ? !this.isAlive(gainer) : this.#state.nodes[gainer]?.lost === true
+    return isLost ? `${gainer} lost what was copied to it` : undefined
+  }
+
+  #abort(ring: RingDescription, change: Change, reason: string): void {
+    const joiners = joinersOf(ring.placement, change)
+    const ended = (fresh: NodeId) => joiners.includes(fresh) && !this.isAlive(fresh)
+    this.#options.log.warn({ plan: change.plan, reason }, 'a change is given up')
+    this.#endTickets('aborted', reason, ended)
+    this.#options.phase.send({ type: 'change.aborted' })
+    this.#publish(ring.placement, undefined)
+  }
+
+  /** Some member has a newer life, or a higher epoch or boot was heard of. */
+  #isOutdated(ring: RingDescription): boolean {
+    if (this.#state.epoch > ring.epoch || this.#state.boot !== ring.boot) return true
+    if (this.#gathering !== undefined) return false
+    return ring.members.some((it) => this.member(it.id)?.incarnation !== it.incarnation)
+  }
+
+  #startNext(ring: RingDescription): void {
+    const { settings, log } = this.#options
+    for (const { intents, delta } of this.queue.candidates((fresh) => this.#replaced(fresh))) {
+      const [intent] = intents as readonly [Intent]
+      if (intent.kind === 'join' && this.#gathering !== undefined) continue
+      if (intent.kind === 'leave' && distinctNodes(ring.placement.nodes).length === 1) {
+        this.#stopLast(intent.node)
+        continue
+      }
+      const plan = planChange(ring.placement, delta, settings, (node) => this.isAlive(node))
+      if ('blocked' in plan) {
+        this.queue.block(intents, plan.blocked)
+        continue
+      }
+      this.queue.block(intents, '')
+      const change: Change = { plan: this.#state.plans + 1, ...plan }
+      log.info({ plan: change.plan, ...delta, transfers: plan.transfers.length }, 'a change starts')
+      return this.#publish(ring.placement, change)
+    }
+  }
+
+  /** The last member has nobody to leave its data to: it stops and keeps it. */
+  #stopLast(node: NodeId): void {
+    const { runtime } = this.#options
+    const member = this.member(node)
+    const reason = 'it holds the last copy'
+    if (this.queue.joining.length > 0 || member === undefined || !this.isAlive(node)) {
+      this.queue.block([{ kind: 'leave', node, origin: 'command' }], reason)
+      return
+    }
+    runtime.send(addressOf(member), { kind: 'node.stop' })
+    this.queue.drop('leave', node)
+    this.#endTickets(
+      'done',
+      `${reason}: it was stopped and keeps its data`,
+      (_, old) => old === node,
+    )
+  }
+
+  #endTickets(
+    outcome: 'done' | 'aborted',
+    reason: string,
+    which: (fresh: NodeId, old: NodeId) => boolean,
+  ): void {
+    for (const { ticket, fresh, node, ...it } of this.#state.tickets) {
+      if (it.outcome !== 'open' || !which(fresh, node)) continue
+      this.#options.ledger.commit({ step: 'change.ended', ticket, outcome, reason })
+    }
+  }
+
+  /** Journals the next ring, with everybody's latest life, and announces it once it is durable. */
+  #publish(placement: Placement, change: Change | undefined): void {
+    const { ledger, peers } = this.#options
+    const { epoch, swarm, boot, ring: previous } = this.#state
+    const nodes = distinctNodes(placement.nodes, change?.next.nodes ?? [])
+    const ring: RingDescription = {
+      epoch: epoch + 1,
+      swarm,
+      boot,
+      members: nodes.map((node) => this.#knownMember(node)),
+      placement,
+      ...(change !== undefined && { change }),
+    }
+    const lives = nodes.flatMap((node) => peers.life(node) ?? [])
+    const stores = Object.fromEntries(lives.map((life) => [life.member.id, life.store]))
+    this.#publishing = true
+    this.#giveUp = undefined
+    ledger.commit({ step: 'ring.published', ring, stores }, () => {
+      this.#publishing = false
+      this.#announce(ring, previous)
+      this.advance()
+    })
+  }
+
+  #knownMember(node: NodeId): Member {
+    const member = this.member(node)
+    if (member === undefined)
+      throw new Error(`a ring is to name ${node}, of which nothing is known`)
+    return member
+  }
+
+  #announce(ring: RingDescription, previous: RingDescription | undefined): void {
+    const { phase, publisher, peers, log } = this.#options
+    const { epoch, change, placement } = ring
+    phase.send(
+      change === undefined
+        ? { type: 'ring.settled', forming: isForming(placement) }
+        : { type: 'ring.copying' },
+    )
+    log.info({ epoch, copying: change?.plan ?? 0, members: ring.members.length }, 'ring published')
+    publisher.announce(ring, previous)
+    for (const { id } of previous?.members ?? []) {
+      if (this.#state.nodes[id] === undefined) peers.forget(id)
+    }
+  }
+}
+
+function notEnrolled(node: NodeId, known: boolean): GTStoreError {
+  const text = known
+    ? `${node} is no longer a node of this swarm: enroll without an id, with an empty store`
+    : `${node} was never a node of this swarm: start it with the data directory of its own swarm`
+  return new GTStoreError('NOT_FOUND', text)
+}
