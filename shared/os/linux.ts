@@ -2,7 +2,7 @@
  * What is particular to Linux, and nothing else: processes and the host's boot as /proc shows them.
  * Another system needs another file with these exports.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import type { Micros } from '../data/version.js'
 import { GTStoreError } from '../protocol/errors.js'
 import type { ProcessId } from '../runtime/runtime.js'
@@ -55,4 +55,19 @@ export function ownProcessId(): ProcessId {
 export function hostMicros(): Micros {
   const [seconds, nanoseconds] = process.hrtime()
   return seconds * 1_000_000 + Math.floor(nanoseconds / 1000)
+}
+
+/** The process that holds a lock on the file; undefined if none does or it cannot be told. */
+export function lockHolder(path: string): number | undefined {
+  try {
+    const { ino } = statSync(path)
+    // proc_locks(5): number, kind, mode, access, pid, major:minor:inode, start, end.
+    const held = readFileSync('/proc/locks', 'utf8').matchAll(
+      /^\d+: \w+\s+\w+\s+\w+ (\d+) \S+:(\d+) /gm,
+    )
+    for (const [, pid, inode] of held) if (Number(inode) === ino) return Number(pid)
+    return undefined
+  } catch {
+    return undefined
+  }
 }
