@@ -1,0 +1,123 @@
+/**
+ * `gtstore down`: first the supervisor, which would otherwise start again what ends, then whatever
+ * is left, by the process files. With --volumes it removes what a swarm writes, and nothing else
+ * that may lie in the same directory.
+ */
+import { readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isProcessAlive } from '../shared/os/linux.js'
+import { listProcesses } from '../shared/os/process-files.js'
+import { readSwarmFile, swarmFilePath } from '../shared/os/swarm-file.js'
+import type { ProcessId } from '../shared/runtime/runtime.js'
+import { CommandError, exitCodes } from './errors.js'
+import { describeStop } from './lifetime.js'
+import { askManagerMs, killMs, stopGraceMs, stopNodesMs, watchProcessesMs } from './limits.js'
+import { takeLock } from './lock.js'
+import type { Context } from './options.js'
+import { catchSignals, signalExitCode } from './signals.js'
+import { stopSwarm } from './stop.js'
+
+export async function down(context: Context, flags: { volumes?: boolean }): Promise<number> {
+  const { run, data, output } = context
+  refuseOtherSwarm(context)
+  const signals = catchSignals()
+  const supervised = await stopSupervisor(run, signals.first)
+  const rest = await stopSwarm(run, [], signals.first)
+  if (signals.received !== undefined && listProcesses(run).length > 0) {
+    return signalExitCode(signals.received)
+  }
+  const stopped = supervised + rest.stopped
+  if (flags.volumes === true) await removeVolumes(context)
+  const { killed } = rest
+  output.result({ stopped, killed, volumes: flags.volumes === true ? 'removed' : 'kept' }, () => {
+    const what = stopped === 0 ? 'nothing was running' : describeStop(rest, data)
+    return flags.volumes === true ? `${what.split(';')[0]}; the data is removed` : what
+  })
+  return exitCodes.ok
+}
+
+/** A wrong name must not stop, let alone remove, another swarm that the environment points to. */
+function refuseOtherSwarm({ swarm, data }: Context): void {
+  const stored = readSwarmFile(data)?.swarm
+  if (stored === undefined || stored === swarm) return
+  throw new CommandError(
+    exitCodes.usage,
+    `swarm "${swarm}" is asked for, but the data directory ${data} is that of swarm "${stored}"`,
+    `name the swarm with --swarm ${stored}, or its directories with --dir and --data`,
+  )
+}
+
+/** How many processes ended with it. It stops its swarm by itself, as with Ctrl-C. */
+async function stopSupervisor(run: string, hurry: AbortSignal): Promise<number> {
+  const running = listProcesses(run)
+  const supervisor = running.find(({ role }) => role === 'supervisor')
+  if (supervisor === undefined) return 0
+  signal(supervisor, 'SIGTERM')
+  const patienceMs = askManagerMs + stopGraceMs + askManagerMs + stopNodesMs + killMs
+  const deadline = performance.now() + patienceMs
+  while (isProcessAlive(supervisor)) {
+    if (performance.now() > deadline || hurry.aborted) {
+      signal(supervisor, 'SIGKILL')
+      break
+    }
+    await delay(watchProcessesMs)
+  }
+  return running.length - listProcesses(run).length
+}
+
+function signal(target: ProcessId, name: NodeJS.Signals): void {
+  if (!isProcessAlive(target)) return
+  try {
+    process.kill(target.pid, name)
+  } catch {
+    // It ended between the look and the signal.
+  }
+}
+
+const volumes = ['journal', 'nodes', 'logs', 'founding', 'supervisor']
+
+async function removeVolumes({ run, data }: Context): Promise<void> {
+  if (readSwarmFile(data) !== undefined) await refuseInUse(data)
+  for (const name of volumes) rmSync(join(data, name), { recursive: true, force: true })
+  rmSync(swarmFilePath(data), { force: true })
+  removeRunFiles(run)
+  for (const directory of [data, run]) removeIfEmpty(directory)
+}
+
+/** The same data may be served from another run directory, which this `down` did not stop. */
+async function refuseInUse(data: string): Promise<void> {
+  const lock = await takeLock(join(data, 'supervisor'))
+  const journal = lock && (await takeLock(join(data, 'journal')))
+  await journal?.release()
+  await lock?.release()
+  if (journal !== undefined) return
+  throw new CommandError(
+    exitCodes.failure,
+    `the data directory ${data} is in use by a swarm with another run directory`,
+    'stop that swarm first: `gtstore down --dir ITS_RUN_DIRECTORY`',
+  )
+}
+
+/** Rings of a swarm whose data is gone would mislead the next one. */
+export function removeRunFiles(run: string): void {
+  for (const name of entries(run)) {
+    if (/^ring\.\d+$|\.sock$/.test(name)) rmSync(join(run, name), { force: true })
+  }
+}
+
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch {
+    // Someone else's files are in it, or it never was.
+  }
+}

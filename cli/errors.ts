@@ -1,0 +1,88 @@
+/**
+ * From an error to what a user sees: what failed, why, what to do next, and an exit code that a
+ * script can branch on. Scripts rely on the numbers; they never change their meaning.
+ */
+import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
+
+export const exitCodes = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  keyNotFound: 3,
+  conditionFailed: 4,
+  quorumUnavailable: 5,
+  cannotConnect: 6,
+  timeout: 7,
+  interrupted: 130,
+} as const
+
+/** A failure that the command itself found; `next` says what to do about it. */
+export class CommandError extends Error {
+  readonly exitCode: number
+  readonly next: string
+
+  constructor(exitCode: number, message: string, next: string) {
+    super(message)
+    this.exitCode = exitCode
+    this.next = next
+  }
+}
+
+export interface Failure {
+  readonly code: string
+  readonly exitCode: number
+  readonly message: string
+  readonly next: string
+  readonly definite: boolean
+}
+
+const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: string] } = {
+  FORMING: [exitCodes.quorumUnavailable, 'add nodes with `gtstore node add`, then try again'],
+  QUORUM_UNAVAILABLE: [
+    exitCodes.quorumUnavailable,
+    'look for nodes that are down with `gtstore status`, then try again',
+  ],
+  TIMEOUT: [exitCodes.timeout, 'see `gtstore status`, then try again, with a longer --timeout'],
+  CANNOT_CONNECT: [
+    exitCodes.cannotConnect,
+    'start the swarm with `gtstore up`, or name the right one with --swarm or --dir',
+  ],
+  INVALID_ARGUMENT: [exitCodes.usage, 'see the limits with `gtstore help` and correct the call'],
+  TOO_LARGE: [
+    exitCodes.usage,
+    'split it, or choose a higher `up --value-bytes-max` for a new swarm (keys: 1 KiB)',
+  ],
+  OVERLOADED: [exitCodes.failure, 'try again with fewer requests at once'],
+  STOPPING: [exitCodes.failure, 'wait until it has stopped, start it with `gtstore up`'],
+  CLOSED: [exitCodes.failure, 'try again'],
+  ABORTED: [exitCodes.interrupted, 'try again'],
+  EXPIRED: [exitCodes.failure, 'try again'],
+  STORAGE_FAILED: [exitCodes.failure, 'check disk and free space: `gtstore doctor`'],
+  VERSION_MISMATCH: [
+    exitCodes.failure,
+    'use the gtstore that wrote the data, or start anew with `gtstore down --volumes`',
+  ],
+  CHANGE_REFUSED: [exitCodes.failure, 'see nodes and changes with `gtstore status`'],
+  NOT_FOUND: [exitCodes.failure, 'see what there is with `gtstore status`'],
+}
+
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof CommandError) {
+    const { exitCode, message, next } = error
+    return { code: 'COMMAND', exitCode, message, next, definite: true }
+  }
+  if (error instanceof GTStoreError) {
+    const [exitCode, next] = advice[error.code]
+    const { code, message, definite } = error
+    return { code, exitCode, message, next, definite }
+  }
+  return unexpected(error)
+}
+
+/** What the host refused (a file, a directory), and our own mistakes. */
+function unexpected(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error)
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'UNEXPECTED'
+  const next = 'run `gtstore doctor`; `gtstore logs` shows what the processes say'
+  return { code, exitCode: exitCodes.failure, message, next, definite: true }
+}

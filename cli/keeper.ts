@@ -1,0 +1,99 @@
+/**
+ * Keeps one process of the swarm running: starts it, or adopts one that an earlier supervisor
+ * started, and starts it again when it crashes. A process that ends by itself with exit code 0 was
+ * told to (it left, or the swarm stops) and stays gone.
+ *
+ * The pause before a restart doubles, so that a process that cannot start costs next to nothing, and
+ * begins anew once the process has lived for a while, so that a crash a day is mended at once.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { isProcessAlive, startTimeOf } from '../shared/os/linux.js'
+import type { ProcessId } from '../shared/runtime/runtime.js'
+import { restartForgetMs, restartPauseMaxMs, restartPauseMs, watchAdoptedMs } from './limits.js'
+
+export interface KeeperOptions {
+  /** `manager`, `n3`, or empty for a new node until it has an id. */
+  readonly name: string
+  start(name: string): ChildProcess
+  readonly restart: boolean
+  /** An adopted process has no exit code: did it say goodbye? */
+  endedClean(process: ProcessId): boolean
+  note(text: string): void
+  onEnded(keeper: Keeper, how: 'clean' | 'crashed'): void
+}
+
+export class Keeper {
+  readonly #options: KeeperOptions
+  /** A new node's is learnt later: a crash then restarts it, and not another. */
+  name: string
+  #process: ProcessId | undefined
+  #startedAt = 0
+  #pauseMs = restartPauseMs
+  #timer: NodeJS.Timeout | undefined
+  #released = false
+  /** Ended for good: clean, or crashed and not to be started again. */
+  done = false
+  crashes = 0
+
+  constructor(options: KeeperOptions) {
+    this.#options = options
+    this.name = options.name
+  }
+
+  get process(): ProcessId | undefined {
+    return this.#process
+  }
+
+  start(): void {
+    this.#startedAt = performance.now()
+    const child = this.#options.start(this.name)
+    child.once('error', (error) => this.#crashed(`cannot be started: ${error.message}`))
+    if (child.pid === undefined) return
+    this.#process = { pid: child.pid, startTime: startTimeOf(child.pid) ?? '' }
+    child.once('exit', (code, signal) => {
+      if (code === 0) this.#ended('clean')
+      else this.#crashed(signal === null ? `ended with exit code ${code}` : `ended by ${signal}`)
+    })
+  }
+
+  adopt(process: ProcessId): void {
+    this.#startedAt = performance.now()
+    this.#process = process
+    this.#timer = setInterval(() => {
+      if (isProcessAlive(process)) return
+      clearInterval(this.#timer)
+      if (this.#options.endedClean(process)) this.#ended('clean')
+      else this.#crashed('ended')
+    }, watchAdoptedMs)
+  }
+
+  /** From now on the process may end without being started again. */
+  release(): void {
+    this.#released = true
+    clearTimeout(this.#timer)
+  }
+
+  #crashed(how: string): void {
+    this.crashes++
+    const { restart, note } = this.#options
+    const name = this.name || 'a new node'
+    const pid = this.#process === undefined ? '' : ` (pid ${this.#process.pid})`
+    if (this.#released || !restart) {
+      if (!this.#released) note(`${name}${pid} ${how}; it is not started again (--restart never)`)
+      this.#ended('crashed')
+      return
+    }
+    if (performance.now() - this.#startedAt > restartForgetMs) this.#pauseMs = restartPauseMs
+    note(`${name}${pid} ${how}; it is started again in ${this.#pauseMs} ms`)
+    this.#process = undefined
+    this.#timer = setTimeout(() => this.start(), this.#pauseMs)
+    this.#pauseMs = Math.min(this.#pauseMs * 2, restartPauseMaxMs)
+    this.#options.onEnded(this, 'crashed')
+  }
+
+  #ended(how: 'clean' | 'crashed'): void {
+    this.#process = undefined
+    this.done = true
+    this.#options.onEnded(this, how)
+  }
+}

@@ -1,0 +1,30 @@
+/** Waiting times of the command, with the reason for each. */
+
+/** A start that took longer is reported as it stands; a slow machine needs a few seconds. */
+export const startTimeoutMs = 30_000
+/** How often a starting swarm, or a change, is asked how far it is. */
+export const startPollMs = 20
+export const changePollMs = 100
+/** Pause before the supervisor asks again for a manager that is not there (yet). */
+export const registerRetryMs = 20
+/** How long `down` waits for what was asked before it goes on to the next, harder means. */
+export const askManagerMs = 3_000
+export const stopGraceMs = 5_000
+export const stopNodesMs = 3_000
+export const killMs = 5_000
+/** How often processes that are no children of ours are looked at. */
+export const watchProcessesMs = 20
+export const watchAdoptedMs = 500
+/** A crashed process is started again after this pause, doubled up to the maximum ... */
+export const restartPauseMs = 100
+export const restartPauseMaxMs = 5_000
+/** ... and from the least again once it has lived this long. */
+export const restartForgetMs = 10_000
+/** So many crashes of one process while the swarm starts make the start fail. */
+export const startCrashesMax = 3
+/** Lines of a log shown when a start fails. */
+export const logTailLines = 12
+/** The file that catches what processes print past their logs is begun anew at this size. */
+export const printedBytesMax = 10 * 1024 * 1024
+/** Free space below this is reported by `doctor`. */
+export const freeBytesLeast = 1024 * 1024 * 1024

@@ -1,0 +1,93 @@
+/**
+ * `gtstore node add|remove|replace`: asks for the change and shows how far it is. The change is the
+ * manager's: who stops watching (Ctrl-C) does not stop it.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { openAdmin } from '../client/admin.js'
+import type { ChangeReport } from '../shared/protocol/messages.js'
+import type { NodeId } from '../shared/ring/description.js'
+import { CommandError, exitCodes } from './errors.js'
+import { changePollMs } from './limits.js'
+import type { Context } from './options.js'
+import { openProgress } from './progress.js'
+import { catchSignals, signalExitCode } from './signals.js'
+
+type Admin = Awaited<ReturnType<typeof openAdmin>>
+type Kind = ChangeReport['change']
+
+const past: { readonly [K in Kind]: string } = {
+  add: 'was added',
+  remove: 'has left',
+  replace: 'stands in for it',
+}
+
+export function add(context: Context): Promise<number> {
+  return change(context, 'add', '')
+}
+
+export function remove(context: Context, _flags: object, node: NodeId): Promise<number> {
+  return change(context, 'remove', node)
+}
+
+export function replace(context: Context, _flags: object, node: NodeId): Promise<number> {
+  return change(context, 'replace', node)
+}
+
+async function change(context: Context, kind: Kind, target: NodeId | ''): Promise<number> {
+  const { run, output, command } = context
+  const admin = await openAdmin({ run })
+  try {
+    const { ticket, node } = await admin.submit(kind, target)
+    const signals = catchSignals()
+    const report = await watch(context, admin, ticket, signals.first)
+    if (report === undefined) {
+      output.note(`gtstore: the change goes on: \`${command} status\` shows change ${ticket}`)
+      return signalExitCode(signals.received ?? 'SIGINT')
+    }
+    if (report.state === 'aborted') throw aborted(report, command)
+    output.result(
+      { id: node },
+      () => `${target === '' ? '' : subject(kind, target)}${node} ${past[kind]}`,
+    )
+    return exitCodes.ok
+  } finally {
+    await admin.close()
+  }
+}
+
+function subject(kind: Kind, target: NodeId): string {
+  return kind === 'replace' ? `${target} is replaced: ` : ''
+}
+
+function aborted({ change: kind, node, reason }: ChangeReport, command: string): CommandError {
+  return new CommandError(
+    exitCodes.failure,
+    `${kind} ${node} was aborted: ${reason === '' ? 'the manager gave no reason' : reason}`,
+    `see \`${command} status\` and \`${command} logs manager\`, then try again`,
+  )
+}
+
+/** The change's end; undefined when interrupted first. A manager that restarts is asked again. */
+async function watch(
+  { output }: Context,
+  admin: Admin,
+  ticket: number,
+  interrupted: AbortSignal,
+): Promise<ChangeReport | undefined> {
+  const bar = await openProgress()
+  let reason = ''
+  try {
+    while (!interrupted.aborted) {
+      const report = await admin.query(ticket)
+      if (report.state === 'done' || report.state === 'aborted') return report
+      const { rangesDone, rangesTotal, keys } = report.progress
+      bar.update(rangesDone, rangesTotal, `${report.node} ${report.state}, ${keys} keys copied`)
+      if (report.reason !== reason) output.note(`gtstore: ${report.state}: ${report.reason}`)
+      reason = report.reason
+      await delay(changePollMs, undefined, { signal: interrupted }).catch(() => {})
+    }
+    return undefined
+  } finally {
+    bar.stop()
+  }
+}

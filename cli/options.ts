@@ -1,0 +1,69 @@
+/**
+ * What the options of every command have in common: which swarm is meant, and how a number is read.
+ */
+import { InvalidArgumentError } from 'commander'
+import { swarmDirectories } from '../shared/os/directories.js'
+import { createOutput, type Output } from './output.js'
+
+/** Given before or after the command's name; each directory also by its environment variable. */
+export interface GlobalFlags {
+  readonly swarm?: string
+  readonly dir?: string
+  readonly data?: string
+  readonly json?: boolean
+}
+
+/** What every command starts from. */
+export interface Context {
+  readonly swarm: string
+  /** Run directory: sockets and ring files. */
+  readonly run: string
+  /** Data directory: journal, stores, logs. */
+  readonly data: string
+  /** How to call the command again on this swarm: for the advice it prints. */
+  readonly command: string
+  readonly output: Output
+}
+
+export function contextOf(flags: GlobalFlags): Context {
+  const { swarm, dir, data } = flags
+  const named = {
+    ...(swarm === undefined ? {} : { swarm }),
+    ...(dir === undefined ? {} : { dir }),
+    ...(data === undefined ? {} : { data }),
+  }
+  return {
+    ...swarmDirectories(named),
+    command: commandLine(flags),
+    output: createOutput(flags.json === true),
+  }
+}
+
+function commandLine({ swarm, dir, data }: GlobalFlags): string {
+  const words = [programName()]
+  if (swarm !== undefined && swarm !== process.env.GTSTORE_SWARM) words.push('--swarm', swarm)
+  if (dir !== undefined && dir !== process.env.GTSTORE_DIR) words.push('--dir', dir)
+  if (data !== undefined && data !== process.env.GTSTORE_DATA) words.push('--data', data)
+  return words.join(' ')
+}
+
+/** As the user called it: from the checkout, through npx, or installed. */
+function programName(): string {
+  const script = process.argv[1] ?? ''
+  if (script === `${process.cwd()}/bin/gtstore`) return './bin/gtstore'
+  return script.includes('/node_modules/.bin/') ? 'npx gtstore' : 'gtstore'
+}
+
+/** An option that is a whole number in [least, most]; anything else is a usage error. */
+export function integer(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN
+    if (value >= least && value <= most) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
+  }
+}
+
+export function nodeId(text: string): string {
+  if (/^n[1-9][0-9]*$/.test(text)) return text
+  throw new InvalidArgumentError('A node is named n1, n2, ...: see `gtstore status`.')
+}

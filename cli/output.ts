@@ -1,0 +1,101 @@
+/**
+ * Where the command's words go: data to stdout, so that it can be piped; messages to stderr. With
+ * --json data is one JSON document (or one a line), and a failure is one on stderr. Colour only on a
+ * terminal that has it (NO_COLOR and FORCE_COLOR are heeded by `hasColors`).
+ */
+import type { WriteStream } from 'node:tty'
+import { styleText } from 'node:util'
+import { describeFailure, type Failure } from './errors.js'
+
+type Format = Parameters<typeof styleText>[0]
+
+export interface Output {
+  readonly json: boolean
+  /** Data: `value` as JSON with --json, else the text. */
+  result(value: unknown, text: () => string): void
+  /** Data, byte for byte. */
+  bytes(data: Uint8Array): Promise<void>
+  /** A message: stderr. */
+  note(text: string): void
+  failure(error: unknown): Failure
+}
+
+export function createOutput(json: boolean): Output {
+  return {
+    json,
+    result: (value, text) => {
+      process.stdout.write(`${json ? JSON.stringify(value) : text()}\n`)
+    },
+    bytes: (data) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(data, (error) => (error ? reject(error) : resolve()))
+      }),
+    note: (text) => {
+      process.stderr.write(`${text}\n`)
+    },
+    failure: (error) => {
+      const failure = describeFailure(error)
+      process.stderr.write(`${json ? failureJson(failure) : failureText(failure)}\n`)
+      return failure
+    },
+  }
+}
+
+function failureJson({ code, message, next, definite }: Failure): string {
+  return JSON.stringify({ error: { code, message, next, definite } })
+}
+
+function failureText({ message, next, definite }: Failure): string {
+  const lines = [`${paint(process.stderr, 'red', 'gtstore:')} ${message}`]
+  if (!definite) lines.push('  outcome: unknown, the write may have happened or may still')
+  lines.push(`  next: ${next}`)
+  return lines.join('\n')
+}
+
+/** Colours the text where the stream shows colours. */
+export function paint(stream: WriteStream, format: Format, text: string): string {
+  return stream.isTTY && stream.hasColors() ? styleText(format, text) : text
+}
+
+/**
+ * A reader that went away (`| head`), or a terminal that was closed, is no failure of ours: what
+ * the command does goes on, what it says is lost.
+ */
+export function tolerateClosedStreams(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+    })
+  }
+}
+
+/** `1.5 MB`, for people; --json gives the number. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let value = bytes
+  let unit = 0
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+}
+
+/** Columns without borders: readable, and still cut by `awk`. */
+export async function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): Promise<string> {
+  const { default: Table } = await import('cli-table3')
+  const border = 'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right'
+  const lines = 'left left-mid mid mid-mid right right-mid'
+  const chars = Object.fromEntries(`${border} ${lines}`.split(' ').map((name) => [name, '']))
+  const table = new Table({
+    head: head.map((name) => paint(process.stdout, 'bold', name)),
+    chars: { ...chars, middle: '  ' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  })
+  for (const row of rows) table.push([...row])
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+}

@@ -1,0 +1,176 @@
+/**
+ * Every command, argument and option, in one place. Each command is a module of its own, loaded when
+ * it is called: start-up is most of what a single `put` costs.
+ */
+import { Command, Option } from 'commander'
+import { maxFlightMs } from '../shared/runtime/limits.js'
+import { type Context, contextOf, type GlobalFlags, integer, nodeId } from './options.js'
+import { nodesMax, valueBytesLimit, virtualNodesMax } from './swarm-options.js'
+
+/** A write must not be on its way for longer (limits.ts, maxFlightMs). */
+const callMillisMax = maxFlightMs
+
+const exitCodeHelp = `
+Exit codes: 0 ok, 1 failure, 2 usage, 3 key not found, 4 condition failed,
+  5 quorum not available, 6 cannot connect, 7 timeout with unknown outcome, 130 interrupted`
+
+/** Runs one command; the exit code comes back. */
+type Run<Flags, Args extends readonly unknown[]> = (
+  context: Context,
+  flags: Flags,
+  ...args: Args
+) => Promise<number>
+
+/** Passes the context, the command's own options and its arguments on. */
+function action<Flags, Args extends readonly unknown[]>(load: () => Promise<Run<Flags, Args>>) {
+  return async (...args: unknown[]): Promise<void> => {
+    const command = args.at(-1) as Command
+    const context = contextOf(command.optsWithGlobals<GlobalFlags>())
+    const run = await load()
+    process.exitCode = await run(context, command.opts() as Flags, ...(args.slice(0, -2) as never))
+  }
+}
+
+export function createProgram(): Command {
+  const program = new Command('gtstore')
+    .description('A replicated key-value store that lives on one machine.')
+    .addOption(new Option('--swarm <name>', 'the swarm to use').env('GTSTORE_SWARM'))
+    .addOption(new Option('--dir <path>', 'its run directory (sockets)').env('GTSTORE_DIR'))
+    .addOption(new Option('--data <path>', 'its data directory').env('GTSTORE_DATA'))
+    .option('--json', 'data as JSON on stdout, a failure as JSON on stderr')
+    .addHelpText('after', exitCodeHelp)
+  strict(program)
+  addSwarmCommands(program)
+  addDataCommands(program)
+  addInspectionCommands(program)
+  return program
+}
+
+/** Errors come back as exceptions; subcommands made from here on inherit that. */
+function strict(program: Command): void {
+  program
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .configureHelp({ showGlobalOptions: true })
+}
+
+function addSwarmCommands(program: Command): void {
+  withSwarmOptions(program.command('up'))
+    .description('start the swarm, or start it again; Ctrl-C stops it')
+    .option('-d, --detach', 'return when it serves, and leave it running')
+    .addOption(logLevel())
+    .action(action(async () => (await import('./up.js')).up))
+  program
+    .command('supervise <start>', { hidden: true })
+    .action(action(async () => (await import('./up.js')).supervise))
+  program
+    .command('down')
+    .description('stop every process of the swarm; the data stays')
+    .option('--volumes', 'remove the data too')
+    .action(action(async () => (await import('./down.js')).down))
+  const run = program.command('run').description('run one process by hand, in the foreground')
+  withSwarmOptions(run.command('manager'))
+    .description('the manager; SIGINT or SIGTERM stops the swarm')
+    .addOption(logLevel())
+    .action(action(async () => (await import('./run.js')).runManager))
+  run
+    .command('node')
+    .description('a storage node; SIGINT or SIGTERM makes it leave, its data goes to the others')
+    .option('--node <id>', 'start this node again; left out: a new one', nodeId)
+    .addOption(logLevel())
+    .action(action(async () => (await import('./run.js')).runNode))
+}
+
+/** The options that make a swarm, for `up` and `run manager`. */
+function withSwarmOptions(command: Command): Command {
+  const durability = ['sync', 'write', 'memory']
+  const restart = ['on-failure', 'never']
+  return command
+    .option('-n, --nodes <count>', 'storage nodes of a new swarm (6)', integer(1, nodesMax))
+    .option('--replicas <n>', 'N: copies of every key (3)', integer(1, nodesMax))
+    .option('--read-quorum <r>', 'R: owners that answer a get (N/2+1)', integer(1, nodesMax))
+    .option('--write-quorum <w>', 'W: owners that confirm a put (N/2+1)', integer(1, nodesMax))
+    .option('--virtual-nodes <v>', 'tokens of each node (3)', integer(1, virtualNodesMax))
+    .addOption(
+      new Option('--durability <kind>', 'what an acknowledged write survives (sync)').choices(
+        durability,
+      ),
+    )
+    .addOption(new Option('--restart <when>', 'crashed processes (on-failure)').choices(restart))
+    .option('--value-bytes-max <bytes>', 'largest value (8 MiB)', integer(1, valueBytesLimit))
+}
+
+function logLevel(): Option {
+  const levels = ['debug', 'info', 'warn', 'error']
+  return new Option('--log-level <level>', 'least level logged').choices(levels).default('info')
+}
+
+function addDataCommands(program: Command): void {
+  withCallOptions(program.command('put <key> <value>'))
+    .description('store a value: the text, @FILE, or - for stdin, byte for byte')
+    .option('-w, --write-quorum <w>', 'owners that must confirm', integer(1, nodesMax))
+    .action(action(async () => (await import('./data.js')).put))
+  withCallOptions(program.command('get <key>'))
+    .description('print the value of a key')
+    .option('-r, --read-quorum <r>', 'owners that must answer', integer(1, nodesMax))
+    .option('--meta', 'its version and the node that answered, on stderr')
+    .action(action(async () => (await import('./data.js')).get))
+  withCallOptions(program.command('delete <key>'))
+    .description('delete a key')
+    .option('-w, --write-quorum <w>', 'owners that must confirm', integer(1, nodesMax))
+    .action(action(async () => (await import('./data.js')).remove))
+}
+
+function withCallOptions(command: Command): Command {
+  return command
+    .option('--via <id>', 'the node to send it through', nodeId)
+    .option('--timeout <ms>', 'give up after this time (5000)', integer(1, callMillisMax))
+}
+
+function addInspectionCommands(program: Command): void {
+  program
+    .command('status')
+    .description('state of the swarm, its nodes and its membership changes')
+    .action(action(async () => (await import('./status.js')).status))
+  program
+    .command('ring')
+    .description('who owns what')
+    .option('--key <key>', 'the owners of this key')
+    .action(action(async () => (await import('./ring.js')).ring))
+  addNodeCommands(program.command('node').description('change the membership'))
+  program
+    .command('logs [processes...]')
+    .description('what the processes logged: n1 n2 ..., manager, supervisor; all by default')
+    .option('-f, --follow', 'go on with what they log from now on')
+    .action(action(async () => (await import('./logs.js')).logs))
+  program
+    .command('doctor')
+    .description('check what the swarm needs, and what stands in its way')
+    .action(action(async () => (await import('./doctor.js')).doctor))
+  program
+    .command('bench')
+    .description('measure puts and gets on this swarm; its keys start with bench/')
+    .option('-n, --operations <count>', 'how many', integer(1, 1e9), 100_000)
+    .option('-c, --concurrency <count>', 'calls in flight', integer(1, 4096), 64)
+    .option('-d, --bytes <count>', 'size of a value', integer(0, valueBytesLimit), 100)
+    .option('--mix <put:get>', 'shares of puts and gets', '50:50')
+    .option('--via <id>', 'the node to send it through', nodeId)
+    .action(action(async () => (await import('./bench.js')).bench))
+}
+
+function addNodeCommands(node: Command): void {
+  node
+    .command('add')
+    .description('start a new node; it takes its share of the data')
+    .action(action(async () => (await import('./node.js')).add))
+  node
+    .command('remove')
+    .argument('<id>', 'the node', nodeId)
+    .description('let a node leave; its data goes to the others first')
+    .action(action(async () => (await import('./node.js')).remove))
+  node
+    .command('replace')
+    .argument('<id>', 'the node', nodeId)
+    .description('start a new node that takes the place of this one')
+    .action(action(async () => (await import('./node.js')).replace))
+}

@@ -1,0 +1,56 @@
+/**
+ * `gtstore run manager|node`: one process by hand, in the foreground. It is the same process that
+ * `up` would start, in this one's process group; signals are passed on as the SIGTERM it knows.
+ */
+import { spawn } from 'node:child_process'
+import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
+import { assertSupportedPlatform } from '../shared/os/linux.js'
+import { readSwarmFile, writeSwarmFile } from '../shared/os/swarm-file.js'
+import { exitCodes } from './errors.js'
+import type { Context } from './options.js'
+import { managerArguments, nodeArguments } from './processes.js'
+import { catchSignals, signalExitCode } from './signals.js'
+import { type SwarmFlags, settleOptions } from './swarm-options.js'
+
+export function runManager(
+  context: Context,
+  flags: SwarmFlags & { logLevel: string },
+): Promise<number> {
+  const { swarm, run, data } = context
+  prepare(context)
+  const stored = readSwarmFile(data)
+  const options = settleOptions(swarm, flags, stored)
+  if (stored === undefined) writeSwarmFile(data, options)
+  return inForeground(managerArguments({ run, data, logLevel: flags.logLevel }, options))
+}
+
+export function runNode(
+  context: Context,
+  flags: { node?: string; logLevel: string },
+): Promise<number> {
+  const { run, data } = context
+  prepare(context)
+  const at = { run, data, logLevel: flags.logLevel }
+  return inForeground(nodeArguments(at, flags.node ?? ''))
+}
+
+function prepare({ run, data }: Context): void {
+  assertSupportedPlatform()
+  prepareRunDirectory(run)
+  prepareDataDirectory(data)
+}
+
+/** Its exit code is ours. A terminal's Ctrl-C reaches it too, and is ignored there. */
+async function inForeground(args: readonly string[]): Promise<number> {
+  const signals = catchSignals()
+  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+  const pass = (signal: 'SIGTERM' | 'SIGKILL') => () => child.kill(signal)
+  signals.first.addEventListener('abort', pass('SIGTERM'), { once: true })
+  signals.second.addEventListener('abort', pass('SIGKILL'), { once: true })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code, signal) => {
+      resolve(code ?? (signal === null ? exitCodes.failure : signalExitCode(signal)))
+    })
+  })
+}

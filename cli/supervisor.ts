@@ -1,0 +1,210 @@
+/**
+ * The parent of the swarm: starts the manager, registers with it, starts the nodes that it names (all
+ * of them after a `down`, one for each `node add`), and starts again what crashes. Nothing else
+ * depends on it: killed, the swarm goes on, and the next supervisor adopts what runs.
+ */
+import { rmSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { hasProcessFile, listProcesses } from '../shared/os/process-files.js'
+import { openSocketRuntime, type SocketRuntime } from '../shared/os/sockets.js'
+import type { SwarmOptions } from '../shared/os/swarm-file.js'
+import type { StatusReport, SwarmState } from '../shared/protocol/messages.js'
+import type { NodeId } from '../shared/ring/description.js'
+import type { Log } from '../shared/runtime/runtime.js'
+import { Keeper, type KeeperOptions } from './keeper.js'
+import { startCrashesMax, startPollMs, startTimeoutMs } from './limits.js'
+import { ManagerLink } from './manager-link.js'
+import { managerArguments, nodeArguments, type Surroundings, startProcess } from './processes.js'
+import { type Stopped, stopSwarm } from './stop.js'
+
+export interface SupervisorOptions {
+  readonly at: Surroundings
+  readonly options: SwarmOptions
+  /** Exists from the first `up` until all its nodes have joined once: those missing are added. */
+  readonly foundingFile: string
+  readonly founding: boolean
+  readonly log: Log
+  note(text: string): void
+}
+
+/** What a start has come to. */
+export interface Readiness {
+  readonly state: SwarmState
+  /** Members that serve, of those that were started. */
+  readonly active: number
+  readonly started: number
+  /** Members missing until requests are accepted. */
+  readonly needed: number
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #runtime: SocketRuntime
+  readonly #link: ManagerLink
+  readonly #nodes = new Set<Keeper>()
+  #manager: Keeper
+  #registered = false
+  #starting = true
+  #failed: Error | undefined
+  #end: (how: 'stopped' | 'failed') => void = () => {}
+  /** Settles when the swarm has ended without `stop`: stopped by `down`, or nothing is left of it. */
+  readonly ended = new Promise<'stopped' | 'failed'>((resolve) => {
+    this.#end = resolve
+  })
+
+  static async open(options: SupervisorOptions): Promise<Supervisor> {
+    const { at, log } = options
+    const runtime = await openSocketRuntime({
+      run: at.run,
+      self: 'supervisor',
+      listen: false,
+      log,
+    })
+    return new Supervisor(options, runtime)
+  }
+
+  private constructor(options: SupervisorOptions, runtime: SocketRuntime) {
+    this.#options = options
+    this.#runtime = runtime
+    this.#manager = this.#keepManager()
+    this.#link = new ManagerLink({
+      runtime,
+      nodes: options.options.nodes,
+      onRegistered: (nodes) => this.#startNodes(nodes),
+      onSpawn: (node) => this.#spawn(node),
+    })
+    runtime.attach(this.#link)
+  }
+
+  /** Adopts what runs and starts what does not; returns once the swarm serves, or is forming. */
+  async start(interrupted: AbortSignal): Promise<Readiness> {
+    const running = listProcesses(this.#options.at.run)
+    for (const { role, address, pid, startTime } of running) {
+      if (role === 'node') this.#keepNode(nodeOf(address)).adopt({ pid, startTime })
+    }
+    const manager = running.find(({ role }) => role === 'manager')
+    if (manager === undefined) this.#manager.start()
+    else this.#manager.adopt({ pid: manager.pid, startTime: manager.startTime })
+    this.#link.register()
+    const readiness = await this.#ready(interrupted)
+    this.#starting = false
+    if (readiness.active >= readiness.started) rmSync(this.#options.foundingFile, { force: true })
+    return readiness
+  }
+
+  /** Stops every process; the data stays. */
+  async stop(hurry?: AbortSignal): Promise<Stopped> {
+    this.#starting = false
+    this.#link.end()
+    for (const keeper of this.#keepers()) keeper.release()
+    const children = this.#keepers().flatMap(({ process }) => process ?? [])
+    const stopped = await stopSwarm(this.#options.at.run, children, hurry)
+    await this.#runtime.close()
+    return stopped
+  }
+
+  #keepers(): Keeper[] {
+    return [this.#manager, ...this.#nodes]
+  }
+
+  async #ready(interrupted: AbortSignal): Promise<Readiness> {
+    const deadline = performance.now() + startTimeoutMs
+    for (;;) {
+      if (this.#failed !== undefined) throw this.#failed
+      interrupted.throwIfAborted()
+      const status = await this.#link.status().catch(() => undefined)
+      const late = performance.now() > deadline
+      if (status !== undefined && this.#registered) {
+        this.#learnIds(status)
+        const readiness = this.#readiness(status)
+        if (readiness.active >= readiness.started || late) return readiness
+      }
+      if (late) throw new Error(`the manager did not answer within ${startTimeoutMs / 1000} s`)
+      await delay(startPollMs)
+    }
+  }
+
+  #readiness({ state, replicas, nodes }: StatusReport): Readiness {
+    const active = nodes.filter((node) => node.state === 'active').length
+    const started = this.#nodes.size
+    return { state, active, started, needed: Math.max(0, replicas - active) }
+  }
+
+  #learnIds({ nodes }: StatusReport): void {
+    for (const keeper of this.#nodes) {
+      if (keeper.name !== '') continue
+      keeper.name = nodes.find(({ pid }) => pid === keeper.process?.pid)?.id ?? ''
+    }
+  }
+
+  /** Once: a manager that was started again finds its nodes running. */
+  #startNodes(ring: readonly NodeId[]): void {
+    if (this.#registered) return
+    this.#registered = true
+    for (const node of ring) this.#spawn(node)
+    if (!this.#options.founding) return
+    const missing = this.#options.options.nodes - this.#nodes.size
+    for (let count = 0; count < missing; count++) this.#spawn('')
+  }
+
+  #spawn(node: NodeId | ''): void {
+    if (node !== '' && [...this.#nodes].some(({ name }) => name === node)) return
+    this.#keepNode(node).start()
+  }
+
+  #keepManager(): Keeper {
+    const { at, options } = this.#options
+    return this.#keep(
+      'manager',
+      () => startProcess(at, managerArguments(at, options)),
+      (_keeper, how) => this.#managerEnded(how),
+    )
+  }
+
+  #keepNode(id: NodeId | ''): Keeper {
+    const { at } = this.#options
+    const keeper = this.#keep(
+      id,
+      (name) => startProcess(at, nodeArguments(at, name)),
+      (ended, how) => this.#nodeEnded(ended, how),
+    )
+    this.#nodes.add(keeper)
+    return keeper
+  }
+
+  #keep(name: string, start: KeeperOptions['start'], onEnded: KeeperOptions['onEnded']): Keeper {
+    const { at, options, note } = this.#options
+    return new Keeper({
+      name,
+      start,
+      restart: options.restart === 'on-failure',
+      endedClean: (process) => !hasProcessFile(at.run, process),
+      note,
+      onEnded,
+    })
+  }
+
+  #managerEnded(how: 'clean' | 'crashed'): void {
+    if (this.#starting) this.#failed ??= new Error('the manager ended')
+    else if (how === 'clean') this.#end('stopped')
+    else this.#endIfNothingIsLeft()
+  }
+
+  #nodeEnded(keeper: Keeper, how: 'clean' | 'crashed'): void {
+    if (keeper.done) this.#nodes.delete(keeper)
+    if (how === 'clean') return
+    if (this.#starting && (keeper.done || keeper.crashes >= startCrashesMax)) {
+      this.#failed ??= new Error(`${keeper.name || 'a new node'} ended ${keeper.crashes} times`)
+    }
+    this.#endIfNothingIsLeft()
+  }
+
+  #endIfNothingIsLeft(): void {
+    if (this.#keepers().every(({ done }) => done)) this.#end('failed')
+  }
+}
+
+/** The id in a node's address, `n3` of `n3.1`; none while it asks for one. */
+function nodeOf(address: string): NodeId | '' {
+  return /^(n\d+)\.\d+$/.exec(address)?.[1] ?? ''
+}

@@ -1,0 +1,81 @@
+/**
+ * The options of a swarm live beside its data: the first `up` writes them, every later one reads
+ * them. Data that was written with N=3 is not N=5 because a flag says so; an `up` that asks for
+ * something else than what is stored is refused, with both values named.
+ */
+import type { SwarmOptions } from '../shared/os/swarm-file.js'
+import { valueBytesMaxDefault } from '../shared/runtime/limits.js'
+import { CommandError, exitCodes } from './errors.js'
+
+/** What was asked for; what is left out is stored or has a default. */
+export type SwarmFlags = { readonly [K in keyof Omit<SwarmOptions, 'swarm'>]?: SwarmOptions[K] }
+
+/** A bound against slips of the keyboard: each node is a process. */
+export const nodesMax = 256
+export const virtualNodesMax = 256
+/** A value must fit a peer's bounded queue (limits.ts) several times over. */
+export const valueBytesLimit = 32 * 1024 * 1024
+
+const flagNames: { readonly [K in keyof SwarmFlags]-?: string } = {
+  nodes: '--nodes',
+  replicas: '--replicas',
+  readQuorum: '--read-quorum',
+  writeQuorum: '--write-quorum',
+  virtualNodes: '--virtual-nodes',
+  durability: '--durability',
+  restart: '--restart',
+  valueBytesMax: '--value-bytes-max',
+}
+
+/** The options to run with: those stored if there are any, else those asked for and the defaults. */
+export function settleOptions(
+  swarm: string,
+  asked: SwarmFlags,
+  stored: SwarmOptions | undefined,
+): SwarmOptions {
+  if (stored === undefined) return withDefaults(swarm, asked)
+  refuseContradiction('--swarm', swarm, stored.swarm)
+  for (const name of Object.keys(flagNames) as (keyof SwarmFlags)[]) {
+    const value = asked[name]
+    if (value !== undefined) refuseContradiction(flagNames[name], value, stored[name])
+  }
+  return stored
+}
+
+function refuseContradiction(flag: string, asked: string | number, stored: string | number): void {
+  if (asked === stored) return
+  throw new CommandError(
+    exitCodes.usage,
+    `the data was made with ${flag} ${stored}, but ${flag} ${asked} is asked for`,
+    `leave ${flag} out, name another swarm, or start anew with \`gtstore down --volumes\``,
+  )
+}
+
+function withDefaults(swarm: string, asked: SwarmFlags): SwarmOptions {
+  const replicas = asked.replicas ?? 3
+  const majority = Math.floor(replicas / 2) + 1
+  const readQuorum = asked.readQuorum ?? majority
+  const writeQuorum = asked.writeQuorum ?? majority
+  refuseQuorum('--read-quorum', readQuorum, replicas)
+  refuseQuorum('--write-quorum', writeQuorum, replicas)
+  return {
+    swarm,
+    nodes: asked.nodes ?? 6,
+    replicas,
+    readQuorum,
+    writeQuorum,
+    virtualNodes: asked.virtualNodes ?? 3,
+    durability: asked.durability ?? 'sync',
+    restart: asked.restart ?? 'on-failure',
+    valueBytesMax: asked.valueBytesMax ?? valueBytesMaxDefault,
+  }
+}
+
+function refuseQuorum(flag: string, quorum: number, replicas: number): void {
+  if (quorum <= replicas) return
+  throw new CommandError(
+    exitCodes.usage,
+    `${flag} ${quorum} is more than the ${replicas} replicas of a key (--replicas)`,
+    `choose ${flag} from 1 to ${replicas}, or more replicas`,
+  )
+}
