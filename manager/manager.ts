@@ -20,7 +20,7 @@ import { Peers } from './peers.js'
 import { distinctNodes } from './plan.js'
 import { Publisher } from './publisher.js'
 import { isSound } from './schemas.js'
-import { hasLeft, nextNodeId } from './state.js'
+import { hasLeft, type ManagerState, nextNodeId } from './state.js'
 import { StatsRounds } from './stats.js'
 import { type StatusSources, statusReport, ticketReport } from './status.js'
 import type { Step } from './steps.js'
@@ -84,6 +84,11 @@ export class Manager implements Process {
     })
     this.#clients = new Clients(this.#ledger)
     this.#stats = new StatsRounds(runtime)
+  }
+
+  /** What is journaled or about to be: the fold of the steps so far. */
+  get state(): ManagerState {
+    return this.#ledger.state
   }
 
   /** Brings the journal up to the present, and takes up what was under way. */
