@@ -1,6 +1,9 @@
 /**
  * What survives a process: the stores of nodes and the manager's journal, as far as they were synced.
  */
+import type { StoredRecord } from '../shared/data/record.js'
+import type { Token } from '../shared/ring/description.js'
+import { tokenOf } from '../shared/ring/token.js'
 import type { Entry } from '../shared/runtime/ports.js'
 
 /** A node's store on the simulated disk: only what was synced. */
@@ -27,4 +30,14 @@ export class Disk {
 
 export function newStore(): StoredNode {
   return { entries: new Map(), meta: new Map(), isLocked: false }
+}
+
+/** How the store names an entry. */
+export function entryName(token: Token, key: Uint8Array): string {
+  return `${token}/${Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')}`
+}
+
+/** What a read after a crash would find. */
+export function durableRecord(store: StoredNode, key: Uint8Array): StoredRecord | undefined {
+  return store.entries.get(entryName(tokenOf(key), key))?.record
 }

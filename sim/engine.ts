@@ -21,7 +21,7 @@ import type {
   Range,
   ScanPage,
 } from '../shared/runtime/ports.js'
-import type { StoredNode } from './disk.js'
+import { entryName, type StoredNode } from './disk.js'
 import type { Random } from './random.js'
 
 export interface SimEngineOptions {
@@ -33,6 +33,8 @@ export interface SimEngineOptions {
   readonly syncMicrosMax: Micros
   /** Entries of one scan page at most: small pages make handoff resume often. */
   readonly pageEntriesMax?: number
+  /** Told of every erasure as it is asked for. */
+  readonly onErase?: (ranges: readonly Range[]) => void
 }
 
 interface Latest {
@@ -89,7 +91,7 @@ export class SimEngine implements Engine {
     const newer: Entry[] = []
     let restsOn = 0
     for (const entry of entries) {
-      const name = nameOf(entry.token, entry.key)
+      const name = entryName(entry.token, entry.key)
       const held = this.#latest.get(name)
       if (held !== undefined && !held.erased && !supersedes(entry.record, held.entry.record)) {
         restsOn = Math.max(restsOn, held.sequence)
@@ -114,7 +116,7 @@ export class SimEngine implements Engine {
       done(this.#failure, undefined)
       return
     }
-    const held = this.#latest.get(nameOf(token, key))
+    const held = this.#latest.get(entryName(token, key))
     const record = held === undefined || held.erased ? undefined : held.entry.record
     this.#whenSynced(held?.sequence ?? 0, (error) => {
       if (error === undefined) done(undefined, record)
@@ -143,6 +145,7 @@ export class SimEngine implements Engine {
       done(this.#failure)
       return
     }
+    this.#options.onErase?.(ranges)
     const sequence = this.#sequence + 1
     for (const [name, { entry }] of this.#latest) {
       if (!ranges.some((range) => inRange(entry.token, range))) continue
@@ -235,7 +238,7 @@ export class SimEngine implements Engine {
       for (const [name, { token }] of entries) {
         if (write.erased.some((range) => inRange(token, range))) entries.delete(name)
       }
-      for (const entry of write.entries) entries.set(nameOf(entry.token, entry.key), entry)
+      for (const entry of write.entries) entries.set(entryName(entry.token, entry.key), entry)
       for (const [name, value] of Object.entries(write.meta)) meta.set(name, value)
     }
   }
@@ -265,10 +268,6 @@ export class SimEngine implements Engine {
     }
     return { entries, next: undefined }
   }
-}
-
-function nameOf(token: Token, key: Uint8Array): string {
-  return `${token}/${Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')}`
 }
 
 /** By distance from the start of the range, then by key. */

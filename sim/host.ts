@@ -1,0 +1,98 @@
+/**
+ * The simulated machine that all processes share: its clock, sockets, disk, run directory and table
+ * of processes.
+ */
+import { decode, encode } from '../shared/protocol/codec.js'
+import type { Message } from '../shared/protocol/messages.js'
+import type { RingDescription } from '../shared/ring/description.js'
+import type { Address, Log, ProcessId } from '../shared/runtime/runtime.js'
+import { Disk } from './disk.js'
+import { Network } from './network.js'
+import { SimRingFiles } from './ring-files.js'
+import { SimRuntime } from './runtime.js'
+import type { Settings } from './settings.js'
+import { Weather } from './weather.js'
+import type { World } from './world.js'
+
+/** More messages than this on their way to one peer: its queue is full. */
+const inFlightMax = 5_000
+
+export class Host {
+  readonly world: World
+  readonly settings: Settings
+  readonly weather: Weather
+  readonly network: Network
+  readonly disk = new Disk()
+  readonly ringFiles: SimRingFiles
+  readonly bootId: string
+  readonly #living = new Map<number, string>()
+  readonly #onPublish: ((ring: RingDescription) => void)[] = []
+  #lastPid = 1_000
+
+  constructor(world: World, settings: Settings) {
+    this.world = world
+    this.settings = settings
+    this.bootId = world.random('boot id').hex(32)
+    this.weather = new Weather(world, settings.climate)
+    this.network = new Network({
+      world,
+      weather: this.weather,
+      reorder: settings.reorder,
+      inFlightMax,
+      overWire: settings.throughCodec ? throughCodec : (message) => message,
+    })
+    this.ringFiles = new SimRingFiles((ring) => {
+      world.trace.event(world.micros, 'ring files', ring.change ? 'copying' : 'settled', ring.epoch)
+      for (const told of this.#onPublish) told(ring)
+    })
+  }
+
+  /** Calls back whenever a ring is published, at that instant. */
+  watchRings(told: (ring: RingDescription) => void): void {
+    this.#onPublish.push(told)
+  }
+
+  /** An entry in the table of processes. */
+  startProcess(): ProcessId {
+    const pid = ++this.#lastPid
+    const startTime = String(this.world.hostMicros)
+    this.#living.set(pid, startTime)
+    return { pid, startTime }
+  }
+
+  endProcess({ pid }: ProcessId): void {
+    this.#living.delete(pid)
+  }
+
+  openRuntime(address: Address, listen: boolean): SimRuntime {
+    return new SimRuntime({
+      world: this.world,
+      network: this.network,
+      address,
+      listen,
+      isAlive: ({ pid, startTime }) => this.#living.get(pid) === startTime,
+    })
+  }
+
+  /** Log lines go to the trace, for its readers. */
+  logOf(name: string): Log {
+    const write = (level: string) => (fields: object, message: string) =>
+      this.world.trace.remark(
+        this.world.micros,
+        () => `${name} ${level}: ${message} ${JSON.stringify(fields)}`,
+      )
+    return {
+      debug: write('debug'),
+      info: write('info'),
+      warn: write('warn'),
+      error: write('error'),
+    }
+  }
+}
+
+function throughCodec(message: Message): Message {
+  const received = decode(encode(message))
+  if (received instanceof Error)
+    throw new Error(`the codec lost a ${message.kind}: ${received.message}`)
+  return received
+}

@@ -1,0 +1,58 @@
+/** The manager's process, as manager/main.ts runs it. */
+import { Manager } from '../manager/manager.js'
+import type { Step } from '../manager/steps.js'
+import { valueBytesMaxDefault } from '../shared/runtime/limits.js'
+import type { Host } from './host.js'
+import { replay, SimJournal } from './journal.js'
+
+const runDirectory = '/run/simulated'
+
+export class ManagerProcess {
+  readonly #lines: string[] = []
+  readonly #manager: Manager
+
+  constructor(host: Host) {
+    const { world, settings } = host
+    const runtime = host.openRuntime('manager', true)
+    const journal = new SimJournal<Step>({
+      lines: this.#lines,
+      random: world.random('journal'),
+      later: (delay, fire) => {
+        world.at(delay, () => runtime.arrive(fire))
+      },
+      syncMicrosMax: settings.syncMicrosMax,
+    })
+    this.#manager = new Manager({
+      config: {
+        swarm: 'simulated',
+        replicas: settings.replicas,
+        readQuorum: settings.readQuorum,
+        writeQuorum: settings.writeQuorum,
+        virtualNodes: settings.virtualNodes,
+        durability: 'sync',
+        valueBytesMax: valueBytesMaxDefault,
+      },
+      runtime,
+      journal,
+      steps: [],
+      ringFiles: host.ringFiles,
+      self: host.startProcess(),
+      bootId: host.bootId,
+      newSwarmId: world.random('swarm id').hex(16),
+      runDirectory,
+      log: host.logOf('manager'),
+      onStopped: () => runtime.close(),
+    })
+    runtime.attach(this.#manager)
+    runtime.arrive(() => this.#manager.start())
+  }
+
+  get manager(): Manager {
+    return this.#manager
+  }
+
+  /** The journal as a next life of the manager would read it. */
+  get journaled(): Step[] {
+    return replay<Step>(this.#lines)
+  }
+}

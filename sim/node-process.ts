@@ -1,0 +1,150 @@
+/**
+ * A storage node's process, as storage/main.ts runs it: ask the manager for an identity, open the
+ * store, serve; end when the node has left or stopped.
+ */
+import type { NodeEnrollOk } from '../shared/protocol/messages.js'
+import { addressOf, type NodeId } from '../shared/ring/description.js'
+import type { Range } from '../shared/runtime/ports.js'
+import type { ProcessId } from '../shared/runtime/runtime.js'
+import { Enrollment } from '../storage/enrollment.js'
+import { claimIdentity } from '../storage/identity.js'
+import { StorageNode } from '../storage/node.js'
+import { SimEngine } from './engine.js'
+import type { Host } from './host.js'
+import { faithful, type Plant } from './planted.js'
+import type { SimRuntime } from './runtime.js'
+
+export interface NodeProcessOptions {
+  readonly host: Host
+  /** The identity of the data directory; empty for a new one. */
+  readonly node: NodeId | ''
+  readonly plant?: Plant | undefined
+  readonly onErase: (node: NodeId, ranges: readonly Range[]) => void
+  readonly onEnd: (process: NodeProcess, reason: string) => void
+}
+
+export class NodeProcess {
+  readonly #options: NodeProcessOptions
+  readonly #processId: ProcessId
+  readonly #enrollmentRuntime: SimRuntime
+  #runtime: SimRuntime | undefined
+  #engine: SimEngine | undefined
+  #node: StorageNode | undefined
+  #id: NodeId | ''
+  #isLeaving = false
+  #hasEnded = false
+
+  constructor(options: NodeProcessOptions) {
+    const { host, node } = options
+    this.#options = options
+    this.#id = node
+    this.#processId = host.startProcess()
+    this.#enrollmentRuntime = host.openRuntime(`enroll-${this.#processId.pid}`, false)
+    const enrollment = new Enrollment({
+      runtime: this.#enrollmentRuntime,
+      node,
+      log: host.logOf(this.#enrollmentRuntime.address),
+      onEnrolled: (ok) => this.#enrolled(ok),
+      onRefused: (error) => this.#end(`refused: ${error.message}`),
+    })
+    this.#enrollmentRuntime.attach(enrollment)
+    this.#enrollmentRuntime.arrive(() => enrollment.start())
+  }
+
+  /** Empty until the manager has given it one. */
+  get id(): NodeId | '' {
+    return this.#id
+  }
+
+  get node(): StorageNode | undefined {
+    return this.#node
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving
+  }
+
+  /** SIGTERM. */
+  leave(): void {
+    this.#isLeaving = true
+    const node = this.#node
+    if (node !== undefined) this.#runtime?.arrive(() => node.leave())
+  }
+
+  /** SIGKILL: nothing that was not on its way or on the disk remains. */
+  kill(): void {
+    if (this.#hasEnded) return
+    this.#engine?.crash()
+    this.#end('killed')
+  }
+
+  #enrolled(ok: NodeEnrollOk): void {
+    const { host, onErase } = this.#options
+    this.#id = ok.node
+    const address = addressOf({ id: ok.node, incarnation: ok.incarnation })
+    const runtime = host.openRuntime(address, true)
+    const engine = new SimEngine({
+      store: host.disk.store(ok.node),
+      random: host.world.random(`engine ${address}`),
+      later: (delay, fire) => {
+        host.world.at(delay, () => runtime.arrive(fire))
+      },
+      syncMicrosMax: host.settings.syncMicrosMax,
+      pageEntriesMax: host.settings.pageEntriesMax,
+      onErase: (ranges) => onErase(ok.node, ranges),
+    })
+    this.#runtime = runtime
+    this.#engine = engine
+    host.world.at(0, () => this.#enrollmentRuntime.close())
+    const store = host.world.random(`store ${address}`).hex(16)
+    claimIdentity(engine, { swarm: ok.swarm, node: ok.node, store }, (error, identity, isNew) => {
+      if (identity === undefined) this.#end(`refused: ${error?.message}`)
+      else runtime.arrive(() => this.#serve(ok, identity.store, !isNew, runtime, engine))
+    })
+  }
+
+  #serve(
+    ok: NodeEnrollOk,
+    store: string,
+    returning: boolean,
+    runtime: SimRuntime,
+    engine: SimEngine,
+  ): void {
+    const { host, plant = faithful } = this.#options
+    const { ringFiles } = host
+    const planted = plant({ self: ok.node, runtime, engine, ringFiles })
+    const node = new StorageNode({
+      member: { id: ok.node, incarnation: ok.incarnation, ...this.#processId },
+      store,
+      returning,
+      swarm: ok.swarm,
+      boot: ok.boot,
+      valueBytesMax: ok.valueBytesMax,
+      runtime: planted.runtime,
+      engine,
+      ringFiles: planted.ringFiles,
+      log: host.logOf(runtime.address),
+      onStopped: (reason) => {
+        host.world.at(0, () => engine.close(() => this.#end(reason)))
+      },
+    })
+    this.#node = node
+    runtime.attach(planted.process(node))
+    node.start()
+    if (this.#isLeaving) node.leave()
+  }
+
+  #end(reason: string): void {
+    if (this.#hasEnded) return
+    const { host, onEnd } = this.#options
+    this.#hasEnded = true
+    host.endProcess(this.#processId)
+    this.#runtime?.close()
+    this.#enrollmentRuntime.close()
+    onEnd(this, reason)
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What must hold once faults and load have stopped: waits, within bounded time, until every process
+ * agrees that nothing is under way, then looks at what is left on the disks.
+ */
+import { fold, initialState } from '../manager/state.js'
+import type { NodeId } from '../shared/ring/description.js'
+import type { Ring } from '../shared/ring/ring.js'
+import type { Host } from './host.js'
+import type { Invariants } from './invariants.js'
+import type { Swarm } from './swarm.js'
+
+const pollMicros = 50_000
+
+export class Quiescence {
+  readonly #host: Host
+  readonly #swarm: Swarm
+  readonly #invariants: Invariants
+  #isReached = false
+
+  constructor(swarm: Swarm, invariants: Invariants) {
+    this.#host = swarm.host
+    this.#swarm = swarm
+    this.#invariants = invariants
+    this.#poll()
+  }
+
+  /** The manager has nothing to do, and every node holds its ring and nothing that it does not own. */
+  get isReached(): boolean {
+    return this.#isReached
+  }
+
+  /** What is not as it must be, in words. */
+  problems(): string[] {
+    const ring = this.#invariants.ring
+    if (ring === undefined) return ['there is no ring']
+    return [
+      ...this.#openChanges(ring),
+      ...this.#epochs(ring),
+      ...this.#owners(ring),
+      ...this.#excess(ring),
+      ...this.#journal(),
+    ]
+  }
+
+  #poll(): void {
+    this.#swarm.status((status) => {
+      const ring = this.#invariants.ring
+      const isIdle = status.state === 'serving' && status.changes.every((change) => isOver(change))
+      const isHeld =
+        ring !== undefined && this.#epochs(ring).length + this.#excess(ring).length === 0
+      this.#isReached = isIdle && isHeld
+      if (!this.#isReached) this.#host.world.at(pollMicros, () => this.#poll())
+    })
+  }
+
+  #openChanges(ring: Ring): string[] {
+    return ring.description.change === undefined ? [] : ['a plan is left in the ring']
+  }
+
+  #epochs(ring: Ring): string[] {
+    return this.#swarm.nodes
+      .filter(({ node }) => node?.ring.epoch !== ring.epoch)
+      .map(({ id, node }) => `${id} holds epoch ${node?.ring.epoch}, not ${ring.epoch}`)
+  }
+
+  #owners(ring: Ring): string[] {
+    const { replicas } = this.#host.settings
+    const living = new Set(this.#swarm.nodes.map(({ id }) => id))
+    return ring.arcs
+      .filter(({ owners }) => new Set(owners.filter((id) => living.has(id))).size !== replicas)
+      .map(({ to, owners }) => `up to ${to}: not ${replicas} living owners, but ${owners}`)
+  }
+
+  #excess(ring: Ring): string[] {
+    return this.#swarm.nodes.flatMap(({ id }) =>
+      [...this.#host.disk.store(id).entries.values()]
+        .filter(({ token }) => !ring.arcOf(token).owners.includes(id as NodeId))
+        .map(({ key }) => `${id} keeps a copy of ${Buffer.from(key)} that it does not own`),
+    )
+  }
+
+  #journal(): string[] {
+    const { manager, journaled } = this.#swarm.manager
+    const folded = JSON.stringify(journaled.reduce(fold, initialState))
+    if (folded === JSON.stringify(manager.state)) return []
+    return [`the manager's state is not the fold of its journal, which is ${folded}`]
+  }
+}
+
+function isOver({ state }: { readonly state: string }): boolean {
+  return state === 'done' || state === 'aborted'
+}

@@ -1,0 +1,214 @@
+/**
+ * One run of one seed: found a swarm, put it under load and change its membership in bad weather, let
+ * it come to rest, and judge everything that was seen.
+ */
+import type { Operation } from './checkers/linearizability.js'
+import { findViolation } from './checkers/linearizability.js'
+import { History } from './history.js'
+import { Host } from './host.js'
+import { Invariants } from './invariants.js'
+import { Load } from './load.js'
+import { MembershipChanges } from './membership.js'
+import type { Plant } from './planted.js'
+import { Quiescence } from './quiescence.js'
+import {
+  leastChanges,
+  leastClients,
+  leastOperations,
+  mostKeys,
+  type Settings,
+  settingsOf,
+} from './settings.js'
+import { Swarm } from './swarm.js'
+import type { TraceSink } from './trace.js'
+import { World } from './world.js'
+
+/** What a run did; below the minima of settings.ts it does not count. */
+export interface Totals {
+  readonly operations: number
+  readonly indefinite: number
+  readonly clients: number
+  readonly keys: number
+  readonly changes: number
+  /** Changes asked for while another one was under way. */
+  readonly overlapped: number
+  readonly epochs: number
+  readonly checks: number
+  readonly events: number
+  /** Virtual time. */
+  readonly seconds: number
+}
+
+export interface Outcome {
+  readonly seed: number
+  readonly hash: string
+  readonly totals: Totals
+  /** Empty: the seed passed. */
+  readonly failures: readonly string[]
+}
+
+export interface RunOptions {
+  readonly plant?: Plant | undefined
+  readonly sink?: TraceSink | undefined
+}
+
+/** Virtual time within which each part of a run must be over. */
+const foundingMicros = 20_000_000
+const loadMicros = 180_000_000
+const restMicros = 30_000_000
+
+/** Once everything else is settled, every call has been answered this long ago. */
+const readMicros = 10_000_000
+
+export function runSeed(seed: number, options: RunOptions = {}): Outcome {
+  const run = new Run(settingsOf(seed), options)
+  return run.outcome()
+}
+
+class Run {
+  readonly #settings: Settings
+  readonly #world: World
+  readonly #host: Host
+  readonly #invariants: Invariants
+  readonly #swarm: Swarm
+  readonly #history = new History()
+  readonly #load: Load
+  readonly #changes: MembershipChanges
+  readonly #failures: string[] = []
+
+  constructor(settings: Settings, { plant, sink }: RunOptions) {
+    const onFailed = (message: string) => this.#fail(message)
+    this.#settings = settings
+    this.#world = new World(settings.seed, sink)
+    this.#host = new Host(this.#world, settings)
+    this.#invariants = new Invariants(this.#host, ({ invariant, detail }) =>
+      this.#fail(`${invariant}: ${detail}`),
+    )
+    this.#swarm = new Swarm({
+      host: this.#host,
+      plant,
+      onErase: (node, ranges) => this.#invariants.erased(node, ranges),
+      onFailed,
+    })
+    this.#changes = new MembershipChanges({ swarm: this.#swarm, onFailed })
+    this.#load = new Load({
+      host: this.#host,
+      history: this.#history,
+      goesOn: () => this.#loadGoesOn(),
+      onFailed,
+    })
+  }
+
+  outcome(): Outcome {
+    try {
+      this.#play()
+    } catch (error) {
+      this.#fail(`a process threw ${error instanceof Error ? error.stack : error}`)
+    }
+    this.#judge()
+    const { seed } = this.#settings
+    return {
+      seed,
+      hash: this.#world.trace.hash(),
+      totals: this.#totals(),
+      failures: this.#failures,
+    }
+  }
+
+  #play(): void {
+    const { nodes } = this.#settings
+    this.#swarm.start(nodes)
+    const isFounded = () => this.#invariants.ring?.forming === false
+    if (!this.#until(isFounded, foundingMicros, 'the swarm was not founded')) return
+    this.#load.start()
+    this.#changes.start()
+    this.#badWeather()
+    const isOver = () => this.#load.isOver && this.#changes.areOver
+    if (!this.#until(isOver, loadMicros, 'load and changes did not end')) return
+    const rest = new Quiescence(this.#swarm, this.#invariants)
+    if (!this.#until(() => rest.isReached, restMicros, 'the swarm did not come to rest')) {
+      this.#failures.push(...rest.problems())
+      return
+    }
+    let haveRead = false
+    this.#load.readAll(() => {
+      haveRead = true
+    })
+    if (!this.#until(() => haveRead, readMicros, 'the last reads were not answered')) return
+    this.#invariants.checkEstablished()
+    for (const problem of rest.problems()) this.#fail(problem)
+  }
+
+  #loadGoesOn(): boolean {
+    const calls = this.#history.records.length
+    const { operations } = this.#settings
+    return calls < operations || (calls < 4 * operations && !this.#changes.areOver)
+  }
+
+  /** Groups of processes drift apart now and then, and often just as a ring is published. */
+  #badWeather(): void {
+    const random = this.#world.random('bad weather')
+    const { driftMicros } = this.#settings.climate
+    this.#host.watchRings(() => {
+      if (random.chance(0.6)) this.#host.weather.drift()
+    })
+    const next = () => {
+      this.#world.at(random.between(driftMicros, 12 * driftMicros), () => {
+        if (this.#load.isOver) return
+        this.#host.weather.drift()
+        next()
+      })
+    }
+    next()
+  }
+
+  /** False: it failed, and there is no point in going on. */
+  #until(isSo: () => boolean, limitMicros: number, otherwise: string): boolean {
+    const isDone = () => this.#failures.length > 0 || isSo()
+    if (!this.#world.runUntil(isDone, limitMicros)) this.#fail(otherwise)
+    return this.#failures.length === 0
+  }
+
+  #judge(): void {
+    const violation = findViolation(this.#history.operations())
+    if (violation !== undefined) this.#failures.push(violation.explanation)
+    if (this.#failures.length > 0) return
+    const open = this.#history.records.filter(({ outcome }) => outcome === 'pending')
+    for (const { operation } of open) this.#failures.push(unanswered(operation))
+    this.#failures.push(...shortfalls(this.#totals()))
+  }
+
+  #totals(): Totals {
+    return {
+      operations: this.#history.records.length,
+      indefinite: this.#history.count('indefinite'),
+      clients: this.#settings.clients,
+      keys: this.#settings.keys,
+      changes: this.#changes.ended,
+      overlapped: this.#changes.overlapped,
+      epochs: this.#host.ringFiles.published.length,
+      checks: this.#invariants.checks,
+      events: this.#world.eventsFired,
+      seconds: this.#world.micros / 1_000_000,
+    }
+  }
+
+  #fail(message: string): void {
+    this.#world.trace.remark(this.#world.micros, () => `FAILED ${message}`)
+    this.#failures.push(`at ${(this.#world.micros / 1000).toFixed(3)} ms: ${message}`)
+  }
+}
+
+function unanswered({ client, kind, key }: Operation): string {
+  return `every request is answered: ${client} still waits for its ${kind} of ${key}`
+}
+
+/** A seed that does too little would pass for the wrong reason. */
+function shortfalls({ operations, clients, keys, changes }: Totals): string[] {
+  const short: string[] = []
+  if (operations < leastOperations) short.push(`only ${operations} operations were called`)
+  if (clients < leastClients) short.push(`only ${clients} clients called`)
+  if (keys > mostKeys) short.push(`${keys} keys are too many to make the clients meet`)
+  if (changes < leastChanges) short.push(`only ${changes} membership changes were made`)
+  return short
+}

@@ -1,0 +1,78 @@
+/**
+ * What a seed stands for: the swarm, its load, its changes and the weather, all drawn from the seed
+ * so that a run needs nothing else to be repeated.
+ */
+import type { Micros } from '../shared/data/version.js'
+import type { Millis } from '../shared/runtime/runtime.js'
+import { Random } from './random.js'
+import type { Climate } from './weather.js'
+
+export interface Settings {
+  readonly seed: number
+  /** Nodes at the start. */
+  readonly nodes: number
+  readonly replicas: number
+  readonly readQuorum: number
+  readonly writeQuorum: number
+  readonly virtualNodes: number
+  readonly clients: number
+  /** Calls that one client keeps in flight. */
+  readonly inFlight: number
+  readonly keys: number
+  readonly operations: number
+  readonly changes: number
+  /** Longest pause between two changes; short ones make them queue. */
+  readonly changePauseMs: Millis
+  /** Longest pause between two calls of one kind. */
+  readonly thinkMicros: Micros
+  readonly climate: Climate
+  readonly reorder: boolean
+  /** Every message passes the codec, as over a socket. */
+  readonly throughCodec: boolean
+  readonly syncMicrosMax: Micros
+  readonly pageEntriesMax: number
+}
+
+/** The least that a seed must do to count: totals below fail the run. */
+export const leastOperations = 1_000
+export const leastClients = 4
+export const mostKeys = 10
+export const leastChanges = 5
+
+/** Calls that outlive their deadline need a deadline that the weather can miss. */
+export const hastyShare = 0.02
+export const hastyMs: readonly [Millis, Millis] = [5, 60]
+
+/** Every so often a seed passes its messages through the codec, which costs time. */
+const codecEvery = 10
+
+export function settingsOf(seed: number): Settings {
+  const random = new Random(seed, 'settings')
+  const replicas = random.pick([2, 3, 3, 3, 3, 5])
+  const quorum = Math.floor(replicas / 2) + 1
+  return {
+    seed,
+    nodes: replicas + random.between(0, 3),
+    replicas,
+    readQuorum: quorum,
+    writeQuorum: quorum,
+    virtualNodes: random.pick([1, 3, 3, 8]),
+    clients: random.between(leastClients, 6),
+    inFlight: random.between(1, 3),
+    keys: random.between(3, mostKeys),
+    operations: leastOperations + 20,
+    changes: random.between(leastChanges, leastChanges + 4),
+    changePauseMs: random.pick([1, 40, 150, 300]),
+    thinkMicros: random.pick([500, 5_000, 20_000]),
+    climate: {
+      quickMicros: random.pick([50, 300, 1_500]),
+      slowShare: random.pick([0, 0.01, 0.05]),
+      slowMicros: random.pick([2_000, 20_000, 80_000]),
+      driftMicros: random.pick([5_000, 40_000, 150_000]),
+    },
+    reorder: random.chance(0.7),
+    throughCodec: seed % codecEvery === 0,
+    syncMicrosMax: random.pick([200, 2_000, 10_000]),
+    pageEntriesMax: random.pick([1, 2, 1_000]),
+  }
+}
