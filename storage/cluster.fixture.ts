@@ -1,0 +1,336 @@
+/**
+ * A few storage nodes on a table, for tests that read like stories: messages wait in one queue, time
+ * stands still until it is told to move, and everything that is said stands in `trace`.
+ */
+import { newest, type StoredRecord, supersedes } from '../shared/data/record.js'
+import type { Message } from '../shared/protocol/messages.js'
+import { addressOf, type NodeId, type RingDescription } from '../shared/ring/description.js'
+import { inRange, tokenOf } from '../shared/ring/token.js'
+import type {
+  Cursor,
+  Done,
+  Engine,
+  Entry,
+  Range,
+  RingFiles,
+  ScanPage,
+} from '../shared/runtime/ports.js'
+import type { Address, CancelTimer, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
+import { type StopReason, StorageNode } from './node.js'
+
+const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** Keeps everything at once; with `isHeld`, acknowledgements wait for `sync()`. */
+export class TableEngine implements Engine {
+  readonly entries = new Map<string, Entry>()
+  readonly metas = new Map<string, string>()
+  isHeld = false
+  private waiting: (() => void)[] = []
+
+  sync(): void {
+    const waiting = this.waiting
+    this.waiting = []
+    for (const settle of waiting) settle()
+  }
+
+  apply(entry: Entry, done: Done): void {
+    this.merge(entry)
+    this.settle(() => done(undefined))
+  }
+
+  applyBatch(entries: readonly Entry[], meta: Record<string, string>, done: Done): void {
+    for (const entry of entries) this.merge(entry)
+    for (const [name, value] of Object.entries(meta)) this.metas.set(name, value)
+    this.settle(() => done(undefined))
+  }
+
+  read(
+    _token: number,
+    key: Uint8Array,
+    done: (error: Error | undefined, record: StoredRecord | undefined) => void,
+  ): void {
+    this.settle(() => done(undefined, this.entries.get(nameOf(key))?.record))
+  }
+
+  scan(
+    range: Range,
+    after: Cursor | undefined,
+    limitBytes: number,
+    done: (error: Error | undefined, page: ScanPage | undefined) => void,
+  ): void {
+    const distance = (token: number) => (token - range.from - 1 + 2 ** 32) % 2 ** 32
+    const place = ({ token, key }: Cursor) => `${distance(token)}`.padStart(10, '0') + nameOf(key)
+    const rest = [...this.entries.values()]
+      .filter(({ token }) => inRange(token, range))
+      .filter((entry) => after === undefined || place(entry) > place(after))
+      .sort((a, b) => (place(a) < place(b) ? -1 : 1))
+    let bytes = 0
+    const entries = rest.filter(({ key, record }, index) => {
+      bytes += key.length + (record.value?.length ?? 0)
+      return index === 0 || bytes <= limitBytes
+    })
+    const last = entries.at(-1)
+    const next = entries.length < rest.length && last !== undefined ? last : undefined
+    const cursor = next === undefined ? undefined : { token: next.token, key: next.key }
+    done(undefined, { entries, next: cursor })
+  }
+
+  erase(ranges: readonly Range[], meta: Record<string, string>, done: Done): void {
+    for (const [name, { token }] of this.entries) {
+      if (ranges.some((range) => inRange(token, range))) this.entries.delete(name)
+    }
+    this.applyBatch([], meta, done)
+  }
+
+  meta(name: string): string | undefined {
+    return this.metas.get(name)
+  }
+
+  stats(done: Parameters<Engine['stats']>[0]): void {
+    done(undefined, { keys: this.entries.size, bytes: 0 })
+  }
+
+  close(done: Done): void {
+    done(undefined)
+  }
+
+  private merge(entry: Entry): void {
+    const name = nameOf(entry.key)
+    const held = this.entries.get(name)?.record
+    const record = newest(held, entry.record)
+    if (record !== undefined && supersedes(entry.record, held)) {
+      this.entries.set(name, { ...entry, record })
+    }
+  }
+
+  private settle(settle: () => void): void {
+    if (this.isHeld) this.waiting.push(settle)
+    else settle()
+  }
+}
+
+interface Timer {
+  readonly at: Millis
+  readonly fire: () => void
+}
+
+interface Seat {
+  readonly node: StorageNode
+  readonly engine: TableEngine
+  ended: StopReason | undefined
+}
+
+export class Cluster {
+  readonly trace: string[] = []
+  /** What reached each address that is not a node: clients and the manager. */
+  readonly inbox = new Map<Address, Message[]>()
+  private readonly seats = new Map<Address, Seat>()
+  private readonly rings = new Map<number, RingDescription>()
+  private queue: { from: Address; to: Address; message: Message }[] = []
+  private turnEnds: (() => void)[] = []
+  private timers: Timer[] = []
+  private nowMs = 1_000
+
+  get hostMicros(): number {
+    return this.nowMs * 1000
+  }
+
+  /** Puts a node on the table, with the store of an earlier life or a new one. */
+  add(id: NodeId, engine = new TableEngine(), incarnation = 1): Seat {
+    const member = { id, incarnation, pid: 1, startTime: '1' }
+    const address = addressOf(member)
+    const returning = engine.metas.size > 0
+    const node = new StorageNode({
+      member,
+      store: `store of ${id}`,
+      returning,
+      swarm: 'test',
+      boot: 1,
+      valueBytesMax: 1024,
+      runtime: this.runtimeOf(address),
+      engine,
+      ringFiles: this.ringFiles(),
+      log: quiet,
+      onStopped: (reason) => {
+        seat.ended = reason
+      },
+    })
+    const seat: Seat = { node, engine, ended: undefined }
+    this.seats.set(address, seat)
+    node.start()
+    this.run()
+    return seat
+  }
+
+  seat(address: Address): Seat {
+    const seat = this.seats.get(address)
+    if (seat === undefined) throw new Error(`nobody sits at ${address}`)
+    return seat
+  }
+
+  /** The file alone; `publish` also tells the members. */
+  writeRing(ring: RingDescription): void {
+    this.rings.set(ring.epoch, ring)
+  }
+
+  publish(ring: RingDescription): void {
+    this.writeRing(ring)
+    for (const seat of this.seats.values()) {
+      seat.node.received('manager', { kind: 'ring.publish', ring })
+    }
+    this.run()
+  }
+
+  /** The processes are gone: everybody who talked to them sees their connections close. */
+  kill(...gone: Address[]): void {
+    for (const address of gone) this.seats.delete(address)
+    this.queue = this.queue.filter(({ from, to }) => !gone.includes(from) && !gone.includes(to))
+    for (const seat of this.seats.values()) {
+      for (const address of gone) seat.node.closed(address)
+    }
+    this.run()
+  }
+
+  send(from: Address, to: Address, message: Message): void {
+    this.queue.push({ from, to, message })
+  }
+
+  put(client: Address, to: Address, key: string, value: string | null, id = 1, w = 0): void {
+    const version = { boot: 1, micros: this.hostMicros, writer: client }
+    const deadline = this.hostMicros + 5_000_000
+    const bytes = value === null ? null : Buffer.from(value)
+    this.send(client, to, {
+      kind: 'put',
+      id,
+      key: Buffer.from(key),
+      value: bytes,
+      version,
+      w,
+      deadline,
+    })
+  }
+
+  get(client: Address, to: Address, key: string, id = 1, r = 0): void {
+    const born = this.hostMicros
+    const deadline = born + 5_000_000
+    this.send(client, to, { kind: 'get', id, key: Buffer.from(key), r, born, deadline })
+  }
+
+  /** Delivers until nothing is under way, in the order of sending. */
+  run(): void {
+    while (this.step()) {}
+  }
+
+  /** One delivery, then the end of its turn; false when there was nothing to do. */
+  step(): boolean {
+    const next = this.queue.shift()
+    if (next !== undefined) this.deliver(next.from, next.to, next.message)
+    const isIdle = next === undefined && this.turnEnds.length === 0
+    this.endTurn()
+    return !isIdle
+  }
+
+  endTurn(): void {
+    const turnEnds = this.turnEnds
+    this.turnEnds = []
+    for (const fire of turnEnds) fire()
+  }
+
+  advance(ms: Millis): void {
+    const end = this.nowMs + ms
+    for (;;) {
+      this.run()
+      const due = this.timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+      if (due === undefined) break
+      this.timers = this.timers.filter((timer) => timer !== due)
+      this.nowMs = Math.max(this.nowMs, due.at)
+      due.fire()
+    }
+    this.nowMs = end
+    this.run()
+  }
+
+  /** The newest answer that a client got. */
+  answer(client: Address): Message | undefined {
+    return this.inbox.get(client)?.at(-1)
+  }
+
+  /** null: a tombstone; undefined: nothing. */
+  stored(address: Address, key: string): string | null | undefined {
+    const record = this.seat(address).engine.entries.get(key)?.record
+    if (record === undefined || record.value === null)
+      return record === undefined ? undefined : null
+    return Buffer.from(record.value).toString()
+  }
+
+  private deliver(from: Address, to: Address, message: Message): void {
+    this.trace.push(`${from} > ${to} ${message.kind}`)
+    const seat = this.seats.get(to)
+    if (seat !== undefined) seat.node.received(from, message)
+    else if (/^n\d/.test(to)) this.seats.get(from)?.node.closed(to)
+    else this.inbox.set(to, [...(this.inbox.get(to) ?? []), message])
+  }
+
+  private runtimeOf(self: Address): Runtime {
+    return {
+      now: () => this.nowMs,
+      hostMicros: () => this.hostMicros,
+      random: () => 0.5,
+      send: (to, message) => {
+        this.queue.push({ from: self, to, message })
+        return true
+      },
+      after: (ms, _label, fire): CancelTimer => {
+        if (ms === 0) {
+          this.turnEnds.push(fire)
+          return () => {}
+        }
+        const timer = { at: this.nowMs + ms, fire }
+        this.timers.push(timer)
+        return () => {
+          this.timers = this.timers.filter((other) => other !== timer)
+        }
+      },
+      isAlive: () => true,
+    }
+  }
+
+  private ringFiles(): RingFiles {
+    return {
+      publish: () => 'exists',
+      exists: (epoch) => this.rings.has(epoch),
+      newest: () => this.rings.get(Math.max(...this.rings.keys())),
+      prune: () => {},
+    }
+  }
+}
+
+/** Tokens of `count` nodes n1..n<count>, one each, evenly spread. */
+export function evenRing(epoch: number, nodes: readonly NodeId[], replicas = 3): RingDescription {
+  const share = 2 ** 32 / nodes.length
+  return {
+    epoch,
+    swarm: 'test',
+    boot: 1,
+    members: nodes.map((id) => ({ id, incarnation: 1, pid: 1, startTime: '1' })),
+    placement: {
+      replicas,
+      readQuorum: Math.floor(replicas / 2) + 1,
+      writeQuorum: Math.floor(replicas / 2) + 1,
+      tokens: nodes.map((_, index) => Math.floor((index + 1) * share) - 1),
+      nodes: [...nodes],
+    },
+  }
+}
+
+/** A key whose primary owner is the node at this index of an even ring. */
+export function keyOf(index: number, count: number): string {
+  for (let i = 0; ; i++) {
+    const key = `key${i}`
+    if (Math.floor((tokenOf(Buffer.from(key)) / 2 ** 32) * count) === index) return key
+  }
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key).toString()
+}
