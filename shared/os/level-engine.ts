@@ -86,14 +86,15 @@ class Erasure {
 
   /** The key is of the ranges, and what is stored of it counts as gone. */
   erases(token: Token, key: Uint8Array): boolean {
-    return (
-      this.ranges.some((range) => inRange(token, range)) &&
-      this.#spared.get(token, key) === undefined
-    )
+    return this.#covers(token) && this.#spared.get(token, key) === undefined
   }
 
   spare(token: Token, key: Uint8Array): void {
-    this.#spared.set({ token, key, chained: undefined })
+    if (this.#covers(token)) this.#spared.set({ token, key, chained: undefined })
+  }
+
+  #covers(token: Token): boolean {
+    return this.ranges.some((range) => inRange(token, range))
   }
 }
 
@@ -223,7 +224,7 @@ export class LevelEngine implements Engine {
     const held = pending === undefined ? this.#stored(stored) : pending.record
     const erasure = this.#erasureOf(token, key)
     if (erasure === undefined && !supersedes(record, held)) return pending?.batch
-    this.#erasures.forEach((each) => each.spare(token, keyOfStoreKey(stored)))
+    for (const each of this.#erasures) each.spare(token, keyOfStoreKey(stored))
     this.#count(key, held, -1)
     this.#count(key, record, 1)
     return this.#change(token, stored, encodeRecord(record), pending)

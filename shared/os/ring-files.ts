@@ -1,0 +1,92 @@
+/**
+ * The fence: `ring.<epoch>` in the run directory.
+ *
+ * link(2) makes a complete file appear at once and fails if the name is taken, so an epoch has one
+ * ring, and whoever sees the name sees all of it. Nothing is synced: the files matter to the
+ * processes of this life of the host only; what must outlive it stands in the journal.
+ */
+import { linkSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { GTStoreError } from '../protocol/errors.js'
+import type { RingDescription } from '../ring/description.js'
+import type { RingFiles } from '../runtime/ports.js'
+
+const filePrefix = 'ring.'
+const existing = { throwIfNoEntry: false } as const
+
+export function openRingFiles(run: string): RingFiles {
+  return new LinkedRingFiles(run)
+}
+
+class LinkedRingFiles implements RingFiles {
+  readonly #run: string
+  readonly #prefix: string
+
+  constructor(run: string) {
+    this.#run = run
+    this.#prefix = join(run, filePrefix)
+  }
+
+  publish(ring: RingDescription): 'published' | 'exists' {
+    const draft = join(this.#run, `draft-${ring.epoch}.${process.pid}`)
+    writeFileSync(draft, JSON.stringify(ring), { mode: 0o600 })
+    try {
+      linkSync(draft, this.#prefix + ring.epoch)
+      return 'published'
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return 'exists'
+      throw error
+    } finally {
+      unlinkSync(draft)
+    }
+  }
+
+  /** Asked twice a turn on the way of every answer: one stat, no exception. */
+  exists(epoch: number): boolean {
+    return statSync(this.#prefix + epoch, existing) !== undefined
+  }
+
+  newest(): RingDescription | undefined {
+    for (;;) {
+      const epoch = this.#epochs().at(-1)
+      if (epoch === undefined) return undefined
+      const ring = this.#read(epoch)
+      // Deleted between the listing and the reading: then there are newer ones.
+      if (ring !== undefined) return ring
+    }
+  }
+
+  prune(keep: number): void {
+    for (const epoch of this.#epochs().slice(0, -keep)) unlinkSync(this.#prefix + epoch)
+  }
+
+  /** Ascending. */
+  #epochs(): number[] {
+    let names: string[]
+    try {
+      names = readdirSync(this.#run)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw error
+    }
+    return names
+      .filter((name) => /^ring\.\d+$/.test(name))
+      .map((name) => Number(name.slice(filePrefix.length)))
+      .sort((a, b) => a - b)
+  }
+
+  #read(epoch: number): RingDescription | undefined {
+    const path = this.#prefix + epoch
+    try {
+      return JSON.parse(readFileSync(path, 'utf8')) as RingDescription
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw new GTStoreError(
+        'STORAGE_FAILED',
+        `cannot read the ring in ${path}: ${(cause as Error).message}; ` +
+          'stop the swarm (gtstore down), delete the run directory and start it again',
+        { cause },
+      )
+    }
+  }
+}
