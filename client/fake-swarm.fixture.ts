@@ -1,0 +1,97 @@
+/**
+ * A manager and nodes that keep everything in one map, on real sockets in a directory of their own:
+ * for tests of what stands between the user and the protocol.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import type { StoredRecord } from '../shared/data/record.js'
+import { openSocketRuntime, type SocketRuntime } from '../shared/os/sockets.js'
+import type { Get, Message, Put } from '../shared/protocol/messages.js'
+import type { Address } from '../shared/runtime/runtime.js'
+import { silent } from './scripted.fixture.js'
+
+/** False: the request gets no answer of the usual kind. */
+export type Handler = (from: Address, message: Message, node: FakeProcess) => boolean
+
+export interface FakeProcess {
+  readonly address: Address
+  readonly runtime: SocketRuntime
+  readonly clients: Set<Address>
+}
+
+export interface FakeSwarm {
+  readonly run: string
+  readonly records: Map<string, StoredRecord>
+  /** Looks at every message first. */
+  handler: Handler
+  start(address: Address): Promise<FakeProcess>
+}
+
+/** Starts manager and nodes; they end with the test. */
+export async function fakeSwarm(
+  t: ExecutionContext,
+  nodes: readonly Address[] = ['n1.1'],
+): Promise<FakeSwarm> {
+  const run = mkdtempSync(join(tmpdir(), 'gts-client-'))
+  const started: FakeProcess[] = []
+  t.teardown(async () => {
+    await Promise.all(started.map(({ runtime }) => runtime.close()))
+    rmSync(run, { recursive: true })
+  })
+  const swarm: FakeSwarm = {
+    run,
+    records: new Map(),
+    handler: () => true,
+    async start(address) {
+      const runtime = await openSocketRuntime({ run, self: address, listen: true, log: silent })
+      const fake: FakeProcess = { address, runtime, clients: new Set() }
+      started.push(fake)
+      runtime.attach({
+        opened: (peer) => fake.clients.add(peer),
+        closed: (peer) => fake.clients.delete(peer),
+        received(from, message) {
+          if (swarm.handler(from, message, fake)) answer(swarm, fake, nodes, from, message)
+        },
+      })
+      return fake
+    },
+  }
+  for (const address of ['manager', ...nodes]) await swarm.start(address)
+  return swarm
+}
+
+function answer(
+  swarm: FakeSwarm,
+  { runtime }: FakeProcess,
+  nodes: readonly Address[],
+  from: Address,
+  message: Message,
+): void {
+  if (message.kind === 'client.register') {
+    runtime.send(from, {
+      kind: 'client.register.ok',
+      id: message.id,
+      client: 42,
+      boot: 3,
+      nodes,
+      valueBytesMax: 100_000,
+      replicas: 3,
+    })
+  } else if (message.kind === 'put') {
+    put(swarm, message)
+    runtime.send(from, { kind: 'put.ok', id: message.id })
+  } else if (message.kind === 'get')
+    runtime.send(from, { kind: 'get.ok', id: message.id, node: 'n1', ...held(swarm, message) })
+}
+
+function put(swarm: FakeSwarm, { key, value, version }: Put): void {
+  const kept = value === null ? null : Uint8Array.from(value)
+  swarm.records.set(Buffer.from(key).toString('hex'), { value: kept, version })
+}
+
+function held(swarm: FakeSwarm, { key }: Get) {
+  const record = swarm.records.get(Buffer.from(key).toString('hex'))
+  return record === undefined || record.value === null ? { value: null, version: null } : record
+}
