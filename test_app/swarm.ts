@@ -12,7 +12,7 @@ import { type Admin, openAdmin } from '../client/admin.js'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import type { NodeReport, StatusReport } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
-import { until } from './until.js'
+import { Hopeless, until } from './until.js'
 
 export type SwarmSetup = Partial<Omit<SwarmOptions, 'swarm' | 'restart'>> & {
   readonly nodes: number
@@ -74,7 +74,10 @@ export class Swarm {
   async startManager(): Promise<void> {
     const { pid } = this.#spawn('manager', ['--options', JSON.stringify(this.#options)])
     this.#managerPid = pid ?? 0
-    await until('the manager', settleTimeoutMs, () => this.status())
+    await until('the manager', settleTimeoutMs, () => {
+      if (this.#children.has(this.#managerPid)) return this.status()
+      throw new Hopeless(`the manager ended: ${this.#printed}`)
+    })
   }
 
   /** Starts a node process: with an id the one that owns this id's data, without it a new one. */

@@ -4,7 +4,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 /** Between two looks: short against a membership change, long against the cost of a status. */
 const pauseMs = 25
 
-/** Resolves to the first truthy answer; a rejected one counts as none. */
+/** Thrown by a look after which there is nothing to wait for. */
+export class Hopeless extends Error {
+  override readonly name = 'Hopeless'
+}
+
+/** Resolves to the first truthy answer; a rejected one counts as none, unless it is Hopeless. */
 export async function until<T>(
   what: string,
   timeoutMs: number,
@@ -18,6 +23,7 @@ export async function until<T>(
       if (found) return found
       last = found
     } catch (error) {
+      if (error instanceof Hopeless) throw error
       last = error
     }
     if (performance.now() > deadline) {
