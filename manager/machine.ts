@@ -97,6 +97,12 @@ export type Phase = 'forming' | 'serving' | 'changing' | 'stopping'
 export class ManagerPhase {
   readonly #actor: Actor<typeof managerMachine> = createActor(managerMachine).start()
 
+  /** The innermost state. */
+  get value(): string {
+    const { value } = this.#actor.getSnapshot()
+    return typeof value === 'string' ? value : value.changing
+  }
+
   get name(): Phase {
     const { value } = this.#actor.getSnapshot()
     return typeof value === 'string' ? value : 'changing'

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
 import { openJournal } from '../shared/os/journal.js'
 import { assertSupportedPlatform, hostBootId, startTimeOf } from '../shared/os/linux.js'
@@ -12,6 +13,7 @@ import { writeProcessFile } from '../shared/os/process-files.js'
 import { openRingFiles } from '../shared/os/ring-files.js'
 import { openSocketRuntime, type SocketRuntime } from '../shared/os/sockets.js'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
+import { GTStoreError } from '../shared/protocol/errors.js'
 import type { ProcessId } from '../shared/runtime/runtime.js'
 import { Manager } from './manager.js'
 import type { Step } from './steps.js'
@@ -83,4 +85,36 @@ async function serve(
     for (const signal of ignoredSignals) process.off(signal, ignore)
     removeProcessFile()
   }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      run: { type: 'string' },
+      data: { type: 'string' },
+      options: { type: 'string' },
+      logs: { type: 'string' },
+      'log-level': { type: 'string', default: 'info' },
+    },
+  })
+  const { run, data, options, logs, 'log-level': logLevel } = values
+  if (run === undefined || data === undefined || options === undefined) {
+    throw new GTStoreError('INVALID_ARGUMENT', 'the manager needs --run, --data and --options')
+  }
+  const logFile = logs === undefined ? {} : { logFile: join(logs, 'manager.log') }
+  await runManager({
+    run,
+    data,
+    options: JSON.parse(options) as SwarmOptions,
+    logLevel,
+    ...logFile,
+  })
+}
+
+if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) {
+  main().catch((error: unknown) => {
+    const message = error instanceof GTStoreError ? error.message : String(error)
+    process.stderr.write(`gtstore manager: ${message}\n`)
+    process.exitCode = 1
+  })
 }

@@ -1,0 +1,436 @@
+import test from 'ava'
+import type { ChangeReport } from '../shared/protocol/messages.js'
+import { clientIdBlock } from '../shared/runtime/limits.js'
+import { type FakeNode, servingWorld, World } from './testing.js'
+
+const report = (world: World, ticket: number): ChangeReport =>
+  world.call('change.query.ok', { kind: 'change.query', ticket }).report
+const status = (world: World) => world.call('swarm.status.ok', { kind: 'swarm.status' }).status
+const plans = (world: World) => world.manager?.state.plans
+
+test('nodes that start together found the ring together', (t) => {
+  const { world, nodes } = servingWorld(3)
+  t.is(world.ring?.epoch, 1)
+  t.deepEqual(
+    nodes.map((node) => node.id),
+    ['n1', 'n2', 'n3'],
+  )
+  t.is(status(world).state, 'serving')
+})
+
+test('the first ring waits for the nodes that the supervisor announced, but not for ever', (t) => {
+  const world = new World()
+  world.startManager()
+  world.registerSupervisor(3)
+  const early = world.startNodes(2)
+  world.run(400)
+  t.is(world.ring, undefined)
+  early.push(world.startNode())
+  world.run(20)
+  t.is(world.ring?.members.length, 3)
+  const slow = new World()
+  slow.startManager()
+  slow.registerSupervisor(3)
+  slow.startNodes(2)
+  slow.run(1_000)
+  t.is(slow.ring?.members.length, 2)
+  t.is(status(slow).state, 'forming')
+  slow.startNode()
+  slow.until(() => status(slow).state === 'serving', 'serving')
+})
+
+test('joins of one moment are one change', (t) => {
+  const { world, nodes } = servingWorld(3)
+  nodes.push(...world.startNodes(4))
+  world.until(() => nodes.every((node) => node.id !== ''), 'ids')
+  world.untilSettled(nodes)
+  t.is(plans(world), 1)
+  t.is(world.ring?.epoch, 3)
+})
+
+test('a leaver gets the ring without it, and its id is never used again', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [leaver, ...rest] = nodes as [FakeNode, ...FakeNode[]]
+  leaver.leave()
+  world.untilSettled(rest)
+  world.run(10)
+  t.false(leaver.isAlive)
+  const returned = world.startNode('n1', leaver.store)
+  world.until(() => returned.refused !== undefined, 'a refusal')
+  t.is(returned.refused?.code, 'NOT_FOUND')
+  const fresh = world.startNode()
+  world.until(() => fresh.id !== '', 'an id')
+  t.is(fresh.id, 'n5')
+})
+
+test('a swarm below N members is forming, also while it copies', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const [leaver, ...rest] = nodes as [FakeNode, ...FakeNode[]]
+  leaver.leave()
+  world.untilSettled(rest)
+  t.is(status(world).state, 'forming')
+  const fresh = world.startNode()
+  fresh.stuck = true
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  t.is(status(world).state, 'forming')
+})
+
+test('five joins and three leaves asked at once all complete', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const joiners = world.startNodes(5)
+  for (const node of nodes.slice(0, 3)) node.leave()
+  world.until(() => joiners.every((node) => node.id !== ''), 'ids')
+  world.untilSettled([...nodes.slice(3), ...joiners])
+  t.is(plans(world), 4)
+  t.deepEqual(status(world).changes, [])
+})
+
+test('all nodes leave: the last one keeps its data and stops, and comes back with it', (t) => {
+  const { world, nodes } = servingWorld(3)
+  for (const node of nodes) node.leave()
+  world.until(() => world.alive.size === 0, 'the end of all nodes')
+  const last = nodes.find((node) => node.id === world.ring?.members[0]?.id) as FakeNode
+  t.is(world.ring?.members.length, 1)
+  const again = last.restart()
+  world.untilSettled([again])
+  t.is(again.id, last.id)
+  t.is(again.incarnation, 2)
+})
+
+test('a gainer that dies aborts the change; another joiner of the batch is planned again', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const [good, bad] = world.startNodes(2) as [FakeNode, FakeNode]
+  bad.stuck = true
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  bad.die()
+  world.untilSettled([...nodes, good])
+  t.is(plans(world), 2)
+  const back = bad.restart()
+  world.untilSettled([...nodes, good, back])
+  t.is(back.id, bad.id)
+})
+
+test('an intent to leave dies with its process', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [leaver, ...rest] = nodes as [FakeNode, ...FakeNode[]]
+  for (const node of rest) node.stuck = true
+  leaver.leave()
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  leaver.die()
+  world.until(() => world.ring?.change === undefined, 'an abort')
+  t.true(world.ring?.placement.nodes.includes('n1'))
+  for (const node of rest) node.stuck = false
+  world.untilSettled([leaver.restart(), ...rest])
+  t.is(plans(world), 1)
+})
+
+test('a leaver that is started again before its death was noticed stays', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [leaver, ...rest] = nodes as [FakeNode, ...FakeNode[]]
+  for (const node of rest) node.stuck = true
+  leaver.leave()
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  world.alive.delete(leaver.pid)
+  const back = world.startNode(leaver.id, leaver.store)
+  world.untilSettled([back, ...rest])
+  t.is(plans(world), 1)
+  t.is(back.incarnation, 2)
+})
+
+test('a joiner told to leave while data is copied to it goes', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const joiner = world.startNode()
+  joiner.stuck = true
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  joiner.leave()
+  world.untilSettled(nodes)
+  world.run(10)
+  t.false(joiner.isAlive)
+})
+
+test('members that come back with their stores are published in one ring', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const epoch = world.ring?.epoch ?? 0
+  const back = nodes.map((node) => node.restart())
+  world.untilSettled(back)
+  t.is(world.ring?.epoch, epoch + 1)
+  t.true(world.ring?.members.every((member) => member.incarnation === 2))
+})
+
+test('a member whose store did not survive is evicted and joins as a new node', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [victim, ...rest] = nodes as [FakeNode, ...FakeNode[]]
+  victim.die()
+  const empty = world.startNode(victim.id, 'another store')
+  world.until(() => empty.refused !== undefined, 'a refusal')
+  t.is(empty.refused?.code, 'NOT_FOUND')
+  empty.die()
+  const fresh = world.startNode('', 'another store')
+  world.until(() => fresh.id !== '', 'an id')
+  world.untilSettled([...rest, fresh])
+  t.is(fresh.id, 'n5')
+})
+
+test('an earlier life of a node is refused', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const [old] = nodes as [FakeNode]
+  const member = old.member
+  const back = old.restart()
+  world.until(() => back.ring?.members.some((it) => it.incarnation === 2) === true, 'its ring')
+  const join = { kind: 'node.join', id: 9, member, store: old.store, epoch: 1, boot: 1 } as const
+  const reply = world.ask(join, 'n1.1')
+  t.like(reply, { kind: 'error', code: 'CHANGE_REFUSED' })
+})
+
+test('a higher epoch and boot than ours are taken over', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const [node] = nodes as [FakeNode]
+  const { member, store } = node
+  const join = { kind: 'node.join', id: 9, member, store, epoch: 40, boot: 7 } as const
+  world.toManager('n1.1', join)
+  world.until(() => world.ring?.epoch === 41, 'a ring above')
+  t.is(world.ring?.boot, 8)
+  t.deepEqual([...world.files.keys()], [41], 'whoever held an older epoch sees that it passed')
+})
+
+test('a run directory with rings of another swarm is taken over', (t) => {
+  const other = servingWorld(3)
+  const world = new World()
+  for (const ring of other.world.files.values()) {
+    world.files.set(ring.epoch + 4, { ...ring, epoch: ring.epoch + 4, swarm: 'other' })
+  }
+  world.startManager()
+  const nodes = world.startNodes(3)
+  world.until(() => world.ring?.swarm === 'swarm-1', 'our ring')
+  world.untilSettled(nodes)
+  t.is(world.files.size, 1)
+})
+
+test('the boot rises with the host, and is published', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.killManager()
+  for (const node of nodes) node.die()
+  world.bootId = 'boot-2'
+  world.startManager()
+  const back = nodes.map((node) => world.startNode(node.id, node.store))
+  world.untilSettled(back)
+  t.is(world.ring?.boot, 2)
+  const client = world.call('client.register.ok', { kind: 'client.register', client: 0 })
+  t.is(client.boot, 2)
+})
+
+test('in memory, a swarm that lost every process is founded anew with new ids', (t) => {
+  const { world, nodes } = servingWorld(3, { durability: 'memory' })
+  const epoch = world.ring?.epoch ?? 0
+  world.killManager()
+  for (const node of nodes) node.die()
+  world.startManager()
+  world.registerSupervisor(3)
+  world.run(50)
+  const registered = world.inbox.findLast((it) => it.to === 'supervisor')?.message
+  t.like(registered, { kind: 'supervisor.register.ok', nodes: [] })
+  const fresh = world.startNodes(3)
+  world.until(() => fresh.every((node) => node.id !== ''), 'ids')
+  world.untilSettled(fresh)
+  t.deepEqual(
+    fresh.map((node) => node.id),
+    ['n4', 'n5', 'n6'],
+  )
+  t.true((world.ring?.epoch ?? 0) > epoch)
+})
+
+test('in memory, a restarted manager finds its nodes again', (t) => {
+  const { world, nodes } = servingWorld(3, { durability: 'memory' })
+  world.killManager()
+  world.startManager()
+  world.run(1_000)
+  world.untilSettled(nodes)
+  t.is(world.ring?.epoch, 1)
+})
+
+test('client ids are never given out twice, also by the next manager', (t) => {
+  const { world } = servingWorld(3)
+  const seen = new Set<number>()
+  for (let i = 0; i < clientIdBlock + 5; i++) {
+    seen.add(world.call('client.register.ok', { kind: 'client.register', client: 0 }).client)
+  }
+  t.is(seen.size, clientIdBlock + 5)
+  world.killManager()
+  world.startManager()
+  const { client } = world.call('client.register.ok', { kind: 'client.register', client: 0 })
+  t.false(seen.has(client))
+  const again = world.call('client.register.ok', { kind: 'client.register', client })
+  t.is(again.client, client)
+})
+
+test('forwarders are given out in turn, active members only', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [dead, leaver, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  dead.die()
+  for (const node of rest) node.stuck = true
+  leaver.leave()
+  world.run(10)
+  const next = () => world.call('client.register.ok', { kind: 'client.register', client: 0 }).nodes
+  t.deepEqual(next(), ['n3.1', 'n4.1'])
+  t.deepEqual(next(), ['n4.1', 'n3.1'])
+  const empty = new World()
+  empty.startManager()
+  const reply = empty.call('client.register.ok', { kind: 'client.register', client: 0 })
+  t.deepEqual(reply.nodes, [])
+})
+
+test('status shows dead and silent nodes without waiting for them', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const [dead, silent] = nodes as [FakeNode, FakeNode]
+  dead.die()
+  silent.stuck = true
+  world.run(5)
+  const began = world.now
+  const { nodes: reports } = status(world)
+  t.true(world.now - began < 1_000)
+  t.like(reports[0], { id: 'n1', state: 'down', keys: null })
+  t.like(reports[1], { id: 'n2', state: 'active', keys: null, socket: '/run/n2.1.sock' })
+  t.like(reports[2], { id: 'n3', state: 'active', keys: 10, bytes: 100, vnodes: 3 })
+  const total = reports.reduce((sum, node) => sum + node.ownership, 0)
+  t.true(Math.abs(total - 1) < 1e-9)
+})
+
+test('node add: an id is set aside, the supervisor starts it, the ticket follows it', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const refused = world.ask({ kind: 'change.submit', id: 1, change: 'add', node: '' })
+  t.like(refused, { kind: 'error', code: 'CHANGE_REFUSED' })
+  world.registerSupervisor(0)
+  world.run(5)
+  const added = world.call('change.submit.ok', { kind: 'change.submit', change: 'add', node: '' })
+  t.is(added.node, 'n4')
+  t.is(report(world, added.ticket).state, 'waiting')
+  world.until(() => report(world, added.ticket).state === 'done', 'done')
+  t.is(world.ring?.members.length, nodes.length + 1)
+})
+
+test('node replace: the fresh node takes the place of the old one', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.registerSupervisor(0)
+  world.run(5)
+  const tokens = [...(world.ring?.placement.tokens ?? [])]
+  const submit = { kind: 'change.submit', change: 'replace', node: 'n2' } as const
+  const { ticket, node } = world.call('change.submit.ok', submit)
+  t.like(world.ask({ ...submit, id: 5 }), { kind: 'error', code: 'CHANGE_REFUSED' })
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  const copying = report(world, ticket)
+  t.is(copying.state, 'copying')
+  t.deepEqual(copying.progress, { rangesDone: 1, rangesTotal: 2, keys: 3, bytes: 4 })
+  world.until(() => report(world, ticket).state === 'done', 'done')
+  t.deepEqual(world.ring?.placement.tokens, tokens)
+  t.deepEqual([...new Set(world.ring?.placement.nodes)].sort(), ['n1', 'n3', node].sort())
+  world.run(10)
+  t.false(nodes[1]?.isAlive)
+})
+
+test('node remove: of a living node, of a dead one, and of one that is not there', (t) => {
+  const { world, nodes } = servingWorld(5)
+  const [first, second, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  const remove = (node: string) => ({ kind: 'change.submit', change: 'remove', node }) as const
+  const { ticket } = world.call('change.submit.ok', remove('n1'))
+  t.is(world.call('change.submit.ok', remove('n1')).ticket, ticket)
+  world.until(() => report(world, ticket).state === 'done', 'done')
+  world.run(10)
+  t.false(first.isAlive)
+  second.die()
+  world.run(5)
+  const dead = world.call('change.submit.ok', remove('n2'))
+  world.until(() => report(world, dead.ticket).state === 'done', 'done')
+  world.untilSettled(rest)
+  t.like(world.ask({ ...remove('n9'), id: 7 }), { kind: 'error', code: 'NOT_FOUND' })
+  t.like(world.ask({ ...remove('n1'), id: 8 }), { kind: 'error', code: 'NOT_FOUND' })
+})
+
+test('too few copies alive: a removal is refused and says what to do', (t) => {
+  const { world, nodes } = servingWorld(4)
+  nodes[0]?.die()
+  nodes[1]?.die()
+  world.run(5)
+  const submit = { kind: 'change.submit', id: 5, change: 'remove', node: 'n1' } as const
+  const reply = world.ask(submit)
+  t.like(reply, { kind: 'error', code: 'CHANGE_REFUSED' })
+  t.regex(reply.kind === 'error' ? reply.message : '', /start it again/)
+})
+
+test('a leave that a dead gainer holds up says so, and goes on when it is back', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [leaver, dead, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  dead.die()
+  world.run(5)
+  leaver.leave()
+  world.run(50)
+  const [change] = status(world).changes
+  t.like(change, { change: 'remove', node: 'n1', state: 'queued' })
+  t.regex(change?.reason ?? '', /n2 is down/)
+  world.untilSettled([dead.restart(), ...rest])
+})
+
+test('the supervisor is told which nodes to start, and which are still awaited', (t) => {
+  const { world } = servingWorld(3)
+  world.registerSupervisor(0)
+  world.run(5)
+  const added = world.call('change.submit.ok', { kind: 'change.submit', change: 'add', node: '' })
+  for (const node of [...world.nodes.values()]) node.die()
+  world.killManager()
+  world.inbox.length = 0
+  world.startManager()
+  world.run(5)
+  const [registered, spawn] = world.inbox.filter((it) => it.to === 'supervisor')
+  t.like(registered?.message, { kind: 'supervisor.register.ok', nodes: ['n1', 'n2', 'n3'] })
+  t.deepEqual(spawn?.message, { kind: 'node.spawn', node: added.node })
+})
+
+test('stop: every node is told, the manager goes last, and refuses what begins something', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.registerSupervisor(0)
+  world.run(5)
+  const added = world.call('change.submit.ok', { kind: 'change.submit', change: 'add', node: '' })
+  world.call('swarm.stop.ok', { kind: 'swarm.stop' })
+  t.like(world.ask({ kind: 'node.enroll', id: 9, node: '' }, 'late'), { code: 'STOPPING' })
+  world.until(() => world.stopped.length > 0, 'the end')
+  t.true(nodes.every((node) => !node.isAlive))
+  t.deepEqual(world.stopped, [undefined])
+  world.killManager()
+  world.supervised = undefined
+  world.startManager()
+  t.like(report(world, added.ticket), { state: 'aborted', reason: 'the swarm was stopped' })
+})
+
+test('stop does not wait for ever for a node that does not go', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.alive.add(999)
+  const [node] = nodes as [FakeNode]
+  node.die()
+  world.alive.add(node.pid)
+  world.manager?.stop()
+  world.run(5_000)
+  t.is(world.stopped.length, 1)
+})
+
+test('a journal that fails: nothing more takes effect, and the manager ends', (t) => {
+  const { world } = servingWorld(3)
+  const epoch = world.ring?.epoch
+  world.diskFails = true
+  const joiner = world.startNode()
+  world.run(1_000)
+  t.is(joiner.id, '')
+  t.is(world.ring?.epoch, epoch)
+  t.is((world.stopped[0] as { code?: string }).code, 'STORAGE_FAILED')
+})
+
+test('messages that nobody sends to a manager are refused, replies are dropped', (t) => {
+  const { world } = servingWorld(3)
+  const get = { kind: 'node.dump', id: 4, cursor: null, limitBytes: 1 } as const
+  t.like(world.ask(get), { kind: 'error', code: 'INVALID_ARGUMENT' })
+  const before = world.inbox.length
+  world.toManager('cli', { kind: 'put.ok', id: 77 })
+  world.toManager('cli', { kind: 'handoff.complete', plan: 5, node: 'n1' })
+  world.run(5)
+  t.is(world.inbox.length, before)
+  const bad = { kind: 'node.enroll', id: 5, node: '../etc' } as const
+  t.like(world.ask(bad), { kind: 'error', code: 'INVALID_ARGUMENT' })
+})

@@ -1,0 +1,456 @@
+/**
+ * A world for the manager's tests: a clock that jumps, a disk that is durable a millisecond later,
+ * and scripted nodes that join, copy, leave, die and come back. Every ring that is published is
+ * checked against the journal and against what its gainers have copied. The manager can be killed at
+ * any step of its journal, and starts again on what was durable by then.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Message, MessageKind, MessageOf } from '../shared/protocol/messages.js'
+import {
+  addressOf,
+  type Member,
+  type NodeId,
+  type RingDescription,
+} from '../shared/ring/description.js'
+import type { Journal, RingFiles } from '../shared/runtime/ports.js'
+import type { Address, Log, ProcessId, Runtime } from '../shared/runtime/runtime.js'
+import { Manager, type ManagerConfig } from './manager.js'
+import { fold, initialState } from './state.js'
+import type { Step } from './steps.js'
+
+export const testConfig: ManagerConfig = {
+  swarm: 'test',
+  replicas: 3,
+  readQuorum: 2,
+  writeQuorum: 2,
+  virtualNodes: 3,
+  durability: 'sync',
+  valueBytesMax: 1024,
+}
+
+const hopMs = 1
+const diskMs = 1
+const copyMs = 5
+const reconnectMs = 200
+const silent = () => {}
+const quiet: Log = { debug: silent, info: silent, warn: silent, error: silent }
+
+interface Timer {
+  readonly at: number
+  readonly fire: () => void
+}
+
+/** Where the manager is killed: before its step number `step` is durable, or right after. */
+export interface Kill {
+  readonly step: number
+  readonly durable: boolean
+}
+
+export class World {
+  now = 0
+  bootId = 'boot-1'
+  manager: Manager | undefined
+  /** What is durable. */
+  readonly steps: Step[] = []
+  readonly files = new Map<number, RingDescription>()
+  readonly nodes = new Map<Address, FakeNode>()
+  /** What the manager sent to anybody who is not a node. */
+  readonly inbox: { readonly to: Address; readonly message: Message }[] = []
+  readonly alive = new Set<number>()
+  /** `plan/node` of every copy that was finished. */
+  readonly copied = new Set<string>()
+  readonly stopped: (Error | undefined)[] = []
+  readonly config: ManagerConfig
+  kill: Kill | undefined
+  diskFails = false
+  /** How many nodes the supervisor starts by itself; undefined: there is no supervisor. */
+  supervised: number | undefined
+  #timers: Timer[] = []
+  #life = 0
+  readonly #processes: FakeNode[] = []
+  #lastId = 0
+  #pids = 100
+
+  constructor(config: Partial<ManagerConfig> = {}) {
+    this.config = { ...testConfig, ...config }
+  }
+
+  // --- The manager's life ---------------------------------------------------------------------
+
+  startManager(): void {
+    const life = ++this.#life
+    const appended = [...this.steps]
+    this.manager = new Manager({
+      config: this.config,
+      runtime: this.#runtime(life),
+      journal: this.#journal(life, appended),
+      steps: [...this.steps],
+      ringFiles: this.#ringFiles(),
+      self: { pid: 1, startTime: '1' },
+      bootId: this.bootId,
+      newSwarmId: 'swarm-1',
+      runDirectory: '/run',
+      log: quiet,
+      onStopped: (error) => {
+        if (life !== this.#life) throw new Error('a dead manager stops')
+        this.stopped.push(error)
+      },
+    })
+    this.manager.start()
+    this.#connectAll()
+  }
+
+  /** kill -9: nothing that it planned to do happens any more. */
+  killManager(): void {
+    this.#life++
+    this.manager = undefined
+  }
+
+  /** Everybody who lives finds the manager again. */
+  #connectAll(): void {
+    for (const node of this.nodes.values()) this.after(reconnectMs, () => node.connect())
+    if (this.supervised !== undefined) this.registerSupervisor(this.supervised)
+  }
+
+  registerSupervisor(nodes: number): void {
+    this.supervised = nodes
+    this.after(hopMs, () => {
+      this.manager?.opened('supervisor')
+      this.manager?.received('supervisor', { kind: 'supervisor.register', id: 1, nodes })
+    })
+  }
+
+  // --- Time -----------------------------------------------------------------------------------
+
+  after(ms: number, fire: () => void): () => void {
+    const timer = { at: this.now + ms, fire }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((it) => it !== timer)
+    }
+  }
+
+  run(ms: number): void {
+    const end = this.now + ms
+    for (;;) {
+      const due = this.#timers.filter((timer) => timer.at <= end)
+      const [next] = due.sort((a, b) => a.at - b.at)
+      if (next === undefined) break
+      this.#timers = this.#timers.filter((timer) => timer !== next)
+      this.now = next.at
+      next.fire()
+    }
+    this.now = end
+  }
+
+  /** Runs until `condition` holds; a virtual minute is as good as never. */
+  until(condition: () => boolean, what: string): void {
+    const end = this.now + 60_000
+    while (!condition()) {
+      if (this.now >= end) throw new Error(`never: ${what}`)
+      this.run(1)
+    }
+  }
+
+  // --- Processes ------------------------------------------------------------------------------
+
+  /** Starts a node process; without an id it asks for one. */
+  startNode(id: NodeId | '' = '', store = `store-${++this.#lastId}`): FakeNode {
+    // The lock of the store keeps two lives of a node apart.
+    for (const other of this.#processes) if (id !== '' && other.id === id) other.die()
+    const pid = ++this.#pids
+    this.alive.add(pid)
+    const node = new FakeNode(this, pid, id, store)
+    this.#processes.push(node)
+    node.enroll()
+    return node
+  }
+
+  startNodes(count: number): FakeNode[] {
+    return Array.from({ length: count }, () => this.startNode())
+  }
+
+  /** The process ends; the manager sees its connection close. */
+  end(node: FakeNode): void {
+    this.alive.delete(node.pid)
+    const { address } = node
+    if (address === undefined) return
+    if (this.nodes.get(address) === node) this.nodes.delete(address)
+    this.after(hopMs, () => this.manager?.closed(address))
+  }
+
+  // --- Messages -------------------------------------------------------------------------------
+
+  toManager(from: Address, message: Message): void {
+    const life = this.#life
+    this.after(hopMs, () => {
+      if (life === this.#life) this.manager?.received(from, message)
+    })
+  }
+
+  /** Sends a request and returns the reply, whatever it is. */
+  ask(message: Message & { id: number }, from = 'cli'): Message {
+    const reply = () =>
+      this.inbox.find((it) => it.to === from && 'id' in it.message && it.message.id === message.id)
+    this.toManager(from, message)
+    this.until(() => reply() !== undefined, `an answer to ${message.kind}`)
+    return (reply() as { message: Message }).message
+  }
+
+  /** Like `ask`, and fails on any other kind of reply. */
+  call<K extends MessageKind>(kind: K, message: MessageWithoutId): MessageOf<K> {
+    const id = 1_000 + ++this.#lastId
+    const reply = this.ask({ ...message, id } as Message & { id: number })
+    if (reply.kind !== kind) throw new Error(`expected ${kind}, got ${JSON.stringify(reply)}`)
+    return reply as MessageOf<K>
+  }
+
+  get ring(): RingDescription | undefined {
+    return this.files.get(Math.max(...this.files.keys()))
+  }
+
+  /** A settled ring of exactly these nodes, held by each of them, with nothing left to do. */
+  isSettled(ids: readonly NodeId[]): boolean {
+    const { ring } = this
+    if (ring === undefined || ring.change !== undefined || this.manager === undefined) return false
+    const members = ring.members.map((member) => member.id)
+    const lives = [...this.nodes.values()]
+    return (
+      isDeepStrictEqual([...new Set(ring.placement.nodes)].sort(), [...ids].sort()) &&
+      isDeepStrictEqual([...members].sort(), [...ids].sort()) &&
+      ids.every((id) => lives.some((it) => it.id === id && it.ring?.epoch === ring.epoch)) &&
+      this.manager.state.ring?.epoch === ring.epoch
+    )
+  }
+
+  untilSettled(nodes: readonly FakeNode[]): void {
+    this.until(() => this.isSettled(nodes.map((node) => node.id)), 'a settled ring of these nodes')
+  }
+
+  // --- Ports ----------------------------------------------------------------------------------
+
+  #runtime(life: number): Runtime {
+    return {
+      now: () => this.now,
+      hostMicros: () => this.now * 1_000,
+      random: () => 0.5,
+      isAlive: (process: ProcessId) => this.alive.has(process.pid),
+      after: (ms, _label, fire) =>
+        this.after(ms, () => {
+          if (life === this.#life) fire()
+        }),
+      send: (to, message) => {
+        this.after(hopMs, () => this.#deliver(to, message))
+        return true
+      },
+    }
+  }
+
+  #deliver(to: Address, message: Message): void {
+    const node = this.nodes.get(to)
+    if (node !== undefined) node.received(message)
+    else this.inbox.push({ to, message })
+    this.#processes.find((it) => it.temporary === to)?.received(message)
+    if (message.kind === 'node.spawn') this.startNode(message.node)
+  }
+
+  #journal(life: number, appended: Step[]): Journal<Step> {
+    return {
+      append: (step, done) => {
+        const number = appended.push(step)
+        const expected = appended.reduce(fold, initialState)
+        if (!isDeepStrictEqual(this.manager?.state ?? expected, expected)) {
+          throw new Error('the state is not the fold of the journal')
+        }
+        this.after(diskMs, () => {
+          if (life !== this.#life) return
+          if (this.diskFails) return done(new Error('EIO'))
+          const dies = this.kill?.step === number
+          if (!dies || this.kill?.durable) this.steps.push(step)
+          if (dies) return this.#dieAndReturn()
+          done(undefined)
+        })
+      },
+      close: (done) => done(undefined),
+    }
+  }
+
+  #dieAndReturn(): void {
+    this.kill = undefined
+    this.killManager()
+    this.after(10, () => this.startManager())
+  }
+
+  #ringFiles(): RingFiles {
+    return {
+      publish: (ring) => {
+        this.#check(ring)
+        if (this.files.has(ring.epoch)) return 'exists'
+        this.files.set(ring.epoch, ring)
+        return 'published'
+      },
+      exists: (epoch) => this.files.has(epoch),
+      newest: () => this.ring,
+      prune: (keep) => {
+        const old = [...this.files.keys()].sort((a, b) => b - a).slice(keep)
+        for (const epoch of old) this.files.delete(epoch)
+      },
+    }
+  }
+
+  #check(ring: RingDescription): void {
+    const journaled = this.steps.some(
+      (step) => step.step === 'ring.published' && isDeepStrictEqual(step.ring, ring),
+    )
+    if (!journaled) throw new Error(`ring ${ring.epoch} is published before it is durable`)
+    const before = this.ring
+    if (before === undefined || before.swarm !== ring.swarm || before.epoch >= ring.epoch) return
+    if (isDeepStrictEqual(before.placement, ring.placement)) return
+    const change = before.change
+    if (change === undefined || !isDeepStrictEqual(change.next, ring.placement)) {
+      if (this.config.durability === 'memory') return
+      throw new Error(`ring ${ring.epoch} has a placement that was not copied to`)
+    }
+    for (const { gainer } of change.transfers) {
+      if (this.copied.has(`${change.plan}/${gainer}`)) continue
+      throw new Error(`ring ${ring.epoch} settled before ${gainer} had its data`)
+    }
+  }
+}
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+type MessageWithoutId = DistributiveOmit<Extract<Message, { id: number }>, 'id'>
+
+/** A node as the manager sees one: it does what the protocol says, and copies nothing in 5 ms. */
+export class FakeNode {
+  readonly pid: number
+  readonly store: string
+  readonly temporary: Address
+  id: NodeId
+  incarnation = 0
+  ring: RingDescription | undefined
+  refused: MessageOf<'error'> | undefined
+  /** Copies nothing: whoever waits for it waits. */
+  stuck = false
+  #leaving = false
+  #isMember = false
+  readonly #world: World
+
+  constructor(world: World, pid: number, id: NodeId | '', store: string) {
+    this.#world = world
+    this.pid = pid
+    this.id = id
+    this.store = store
+    this.temporary = `starting-${pid}`
+  }
+
+  get member(): Member {
+    const { id, incarnation, pid } = this
+    return { id, incarnation, pid, startTime: '7' }
+  }
+
+  get address(): Address | undefined {
+    return this.incarnation === 0 ? undefined : addressOf(this.member)
+  }
+
+  get isAlive(): boolean {
+    return this.#world.alive.has(this.pid)
+  }
+
+  /** Asks who it is until it is told. */
+  enroll(): void {
+    if (!this.isAlive || this.incarnation > 0 || this.refused !== undefined) return
+    this.#world.toManager(this.temporary, { kind: 'node.enroll', id: 1, node: this.id })
+    this.#world.after(reconnectMs, () => this.enroll())
+  }
+
+  /** A new connection to the manager: everything that may have been lost is said again. */
+  connect(): void {
+    const { address } = this
+    if (!this.isAlive || address === undefined || this.#world.manager === undefined) return
+    this.#world.manager.opened(address)
+    const epoch = this.ring?.epoch ?? 0
+    const boot = this.ring?.boot ?? 0
+    this.#tell({ kind: 'node.join', id: 2, member: this.member, store: this.store, epoch, boot })
+    if (this.#leaving) this.leave()
+    const plan = this.ring?.change?.plan
+    if (plan !== undefined && this.#world.copied.has(`${plan}/${this.id}`)) this.#report(plan)
+  }
+
+  /** SIGTERM. */
+  leave(): void {
+    this.#leaving = true
+    if (this.incarnation === 0) return
+    this.#tell({ kind: 'node.leave', id: 3, node: this.id, incarnation: this.incarnation })
+  }
+
+  /** kill -9. */
+  die(): void {
+    if (this.isAlive) this.#world.end(this)
+  }
+
+  /** The next life of this node, with its store. */
+  restart(): FakeNode {
+    this.die()
+    return this.#world.startNode(this.id, this.store)
+  }
+
+  received(message: Message): void {
+    if (!this.isAlive) return
+    if (message.kind === 'node.enroll.ok' && this.incarnation === 0) {
+      this.id = message.node
+      this.incarnation = message.incarnation
+      this.#world.nodes.set(addressOf(this.member), this)
+      this.connect()
+    } else if (message.kind === 'ring.publish') this.#adopt(message.ring)
+    else if (message.kind === 'node.stop') this.die()
+    else if (message.kind === 'node.stats' && !this.stuck) this.#answer(message.id)
+    else if (message.kind === 'error') this.refused = message
+  }
+
+  #adopt(ring: RingDescription): void {
+    if (ring.epoch < (this.ring?.epoch ?? 0)) return
+    this.ring = ring
+    this.#isMember ||= ring.placement.nodes.includes(this.id)
+    const named = ring.members.some((member) => member.id === this.id)
+    // A joiner whose change was given up waits for the next one.
+    if (!named && (this.#isMember || this.#leaving)) return this.die()
+    const { change } = ring
+    const gains = change?.transfers.some((transfer) => transfer.gainer === this.id)
+    if (change !== undefined && gains) this.#world.after(copyMs, () => this.#copy(change.plan))
+  }
+
+  #copy(plan: number): void {
+    if (!this.isAlive || this.stuck || this.ring?.change?.plan !== plan) return
+    this.#world.copied.add(`${plan}/${this.id}`)
+    this.#report(plan)
+  }
+
+  #report(plan: number): void {
+    this.#tell({ kind: 'handoff.complete', plan, node: this.id })
+  }
+
+  #answer(id: number): void {
+    const handoff = { rangesDone: 1, rangesTotal: 2, keys: 3, bytes: 4 }
+    const epoch = this.ring?.epoch ?? 0
+    const state = this.#leaving ? 'leaving' : 'active'
+    this.#tell({ kind: 'node.stats.ok', id, state, epoch, keys: 10, bytes: 100, handoff })
+  }
+
+  #tell(message: Message): void {
+    if (this.address !== undefined) this.#world.toManager(this.address, message)
+  }
+}
+
+/** A world with a serving swarm of this many nodes. */
+export function servingWorld(
+  count: number,
+  config: Partial<ManagerConfig> = {},
+): { world: World; nodes: FakeNode[] } {
+  const world = new World(config)
+  world.startManager()
+  const nodes = world.startNodes(count)
+  world.until(() => nodes.every((node) => node.incarnation > 0), 'enrolled nodes')
+  world.untilSettled(nodes)
+  return { world, nodes }
+}
