@@ -3,13 +3,14 @@
  * left (SIGTERM), was stopped (`gtstore down`), or failed.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
 import { openEngine } from '../shared/os/engine.js'
 import { assertSupportedPlatform, ownProcessId } from '../shared/os/linux.js'
-import { openLog } from '../shared/os/log.js'
+import { type ClosableLog, openLog } from '../shared/os/log.js'
 import { writeProcessFile } from '../shared/os/process-files.js'
 import { openRingFiles } from '../shared/os/ring-files.js'
 import { openSocketRuntime } from '../shared/os/sockets.js'
@@ -28,6 +29,8 @@ export interface NodeProcessOptions {
   /** The node to be again; empty for a new one. */
   readonly node: NodeId | ''
   readonly logLevel: string
+  /** Directory of the logs; stderr without one, and until the node's id is known. */
+  readonly logs?: string | undefined
 }
 
 /** Runs a node until it ends; the exit code: 0 if it ended as it was told to. */
@@ -35,14 +38,16 @@ export async function runNode(options: NodeProcessOptions): Promise<number> {
   assertSupportedPlatform()
   prepareRunDirectory(options.run)
   prepareDataDirectory(options.data)
-  const log = openLog({ level: options.logLevel, name: options.node || 'node' })
+  const log = nodeLog(options, options.node)
   const signals = new Signals()
   try {
     let node = options.node
     for (;;) {
       const enrolled = await enroll(options.run, node, log, signals)
       if (enrolled === undefined) return 0
-      const reason = await live(options, enrolled, log, signals)
+      const ownLog = nodeLog(options, enrolled.node)
+      const reason = await live(options, enrolled, ownLog, signals)
+      ownLog.close()
       if (reason !== 'evicted') return reason === 'failed' ? 1 : 0
       node = ''
     }
@@ -50,6 +55,14 @@ export async function runNode(options: NodeProcessOptions): Promise<number> {
     signals.close()
     log.close()
   }
+}
+
+/** A log file is named after its node: before the id is known, stderr serves. */
+function nodeLog({ logs, logLevel }: NodeProcessOptions, node: NodeId | ''): ClosableLog {
+  const named = logs !== undefined && node !== ''
+  if (named) mkdirSync(logs, { recursive: true, mode: 0o700 })
+  const file = named ? { file: join(logs, `${node}.log`) } : {}
+  return openLog({ ...file, level: logLevel, name: node || 'node' })
 }
 
 /** SIGTERM is a leave; the terminal's signals are for the supervisor alone. */
@@ -195,14 +208,15 @@ async function main(): Promise<void> {
       run: { type: 'string' },
       data: { type: 'string' },
       node: { type: 'string', default: '' },
+      logs: { type: 'string' },
       'log-level': { type: 'string', default: 'info' },
     },
   })
-  const { run, data, node, 'log-level': logLevel } = values
+  const { run, data, node, logs, 'log-level': logLevel } = values
   if (run === undefined || data === undefined) {
     throw new GTStoreError('INVALID_ARGUMENT', 'a node needs --run and --data')
   }
-  process.exitCode = await runNode({ run, data, node, logLevel })
+  process.exitCode = await runNode({ run, data, node, logs, logLevel })
 }
 
 if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) {

@@ -2,7 +2,7 @@
  * Which processes a swarm has: each leaves a file with its pid and start time in the run directory,
  * so that `down` finds them without asking anyone, and tells them from later ones with their pid.
  */
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import type { Address, ProcessId } from '../runtime/runtime.js'
@@ -24,9 +24,18 @@ const entrySchema = v.object({
 
 const fileForm = /^process\.[\w.-]+\.json$/
 
+function processFilePath(run: string, address: Address): string {
+  return join(run, `process.${address}.json`)
+}
+
+/** True while the process runs, and after it died without a goodbye. */
+export function hasProcessFile(run: string, address: Address): boolean {
+  return existsSync(processFilePath(run, address))
+}
+
 /** Returns what removes the file again. */
 export function writeProcessFile(run: string, entry: ProcessEntry): () => void {
-  const path = join(run, `process.${entry.address}.json`)
+  const path = processFilePath(run, entry.address)
   const draft = `${path}.${entry.pid}`
   writeFileSync(draft, JSON.stringify(entry), { mode: 0o600 })
   renameSync(draft, path)

@@ -25,9 +25,13 @@ const optionsSchema = v.object({
 
 export type SwarmOptions = Readonly<v.InferOutput<typeof optionsSchema>>
 
+export function swarmFilePath(data: string): string {
+  return join(data, fileName)
+}
+
 /** Undefined for a swarm that was never up. */
 export function readSwarmFile(data: string): SwarmOptions | undefined {
-  const path = join(data, fileName)
+  const path = swarmFilePath(data)
   let stored: { format?: unknown }
   try {
     stored = JSON.parse(readFileSync(path, 'utf8'))
@@ -49,7 +53,7 @@ export function readSwarmFile(data: string): SwarmOptions | undefined {
 
 /** Replaces the file as a whole, durably. */
 export function writeSwarmFile(data: string, options: SwarmOptions): void {
-  const path = join(data, fileName)
+  const path = swarmFilePath(data)
   const draft = `${path}.draft`
   const text = `${JSON.stringify({ format: swarmFileFormat, ...options }, undefined, 2)}\n`
   synced(draft, 'w', (descriptor) => writeSync(descriptor, text))
