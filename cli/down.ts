@@ -75,7 +75,7 @@ function signal(target: ProcessId, name: NodeJS.Signals): void {
   }
 }
 
-const volumes = ['journal', 'nodes', 'logs', 'founding', 'supervisor']
+const volumes = ['manager', 'nodes', 'logs', 'founding', 'supervisor']
 
 async function removeVolumes({ run, data }: Context): Promise<void> {
   if (readSwarmFile(data) !== undefined) await refuseInUse(data)
@@ -88,7 +88,7 @@ async function removeVolumes({ run, data }: Context): Promise<void> {
 /** The same data may be served from another run directory, which this `down` did not stop. */
 async function refuseInUse(data: string): Promise<void> {
   const lock = await takeLock(join(data, 'supervisor'))
-  const journal = lock && (await takeLock(join(data, 'journal')))
+  const journal = lock && (await takeLock(join(data, 'manager')))
   await journal?.release()
   await lock?.release()
   if (journal !== undefined) return

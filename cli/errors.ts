@@ -45,7 +45,7 @@ const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: str
   TIMEOUT: [exitCodes.timeout, 'see `gtstore status`, then try again, with a longer --timeout'],
   CANNOT_CONNECT: [
     exitCodes.cannotConnect,
-    'start the swarm with `gtstore up`, or name the right one with --swarm or --dir',
+    '`gtstore up` starts it, `gtstore doctor` looks for what is wrong',
   ],
   INVALID_ARGUMENT: [exitCodes.usage, 'see the limits with `gtstore help` and correct the call'],
   TOO_LARGE: [

@@ -8,7 +8,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { isProcessAlive, startTimeOf } from '../shared/os/linux.js'
-import type { ProcessId } from '../shared/runtime/runtime.js'
+import type { Address, ProcessId } from '../shared/runtime/runtime.js'
 import { restartForgetMs, restartPauseMaxMs, restartPauseMs, watchAdoptedMs } from './limits.js'
 
 export interface KeeperOptions {
@@ -17,7 +17,7 @@ export interface KeeperOptions {
   start(name: string): ChildProcess
   readonly restart: boolean
   /** An adopted process has no exit code: did it say goodbye? */
-  endedClean(process: ProcessId): boolean
+  endedClean(address: Address): boolean
   note(text: string): void
   onEnded(keeper: Keeper, how: 'clean' | 'crashed'): void
 }
@@ -56,13 +56,13 @@ export class Keeper {
     })
   }
 
-  adopt(process: ProcessId): void {
+  adopt(process: ProcessId, address: Address): void {
     this.#startedAt = performance.now()
     this.#process = process
     this.#timer = setInterval(() => {
       if (isProcessAlive(process)) return
       clearInterval(this.#timer)
-      if (this.#options.endedClean(process)) this.#ended('clean')
+      if (this.#options.endedClean(address)) this.#ended('clean')
       else this.#crashed('ended')
     }, watchAdoptedMs)
   }

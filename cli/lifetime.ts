@@ -3,7 +3,7 @@
  * signal (or for the swarm to end by itself), stop. Whatever goes wrong on the way up, what was
  * started is stopped again before the error is told.
  */
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startTimeOf } from '../shared/os/linux.js'
 import { openLog } from '../shared/os/log.js'
@@ -75,6 +75,7 @@ export async function superviseSwarm(life: LifetimeOptions): Promise<number> {
 async function live(life: LifetimeOptions): Promise<number> {
   const { run, data, options, logLevel, signals } = life
   const began = new Date()
+  mkdirSync(logDirectory(data), { recursive: true, mode: 0o700 })
   const foundingFile = join(data, 'founding')
   const fresh = readSwarmFile(data) === undefined
   if (fresh) {
@@ -88,7 +89,7 @@ async function live(life: LifetimeOptions): Promise<number> {
     life.note(text)
   }
   const founding = existsSync(foundingFile)
-  const at = { run, data, logLevel }
+  const at = { run, data, logLevel, logs: logDirectory(data) }
   const supervisor = await Supervisor.open({ at, options, foundingFile, founding, log, note })
   try {
     const readiness = await supervisor.start(signals.first)

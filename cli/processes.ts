@@ -16,6 +16,8 @@ export interface Surroundings {
   readonly run: string
   readonly data: string
   readonly logLevel: string
+  /** Directory of the log files; without one, stderr. */
+  readonly logs?: string
 }
 
 export function managerArguments(at: Surroundings, options: SwarmOptions): string[] {
@@ -27,8 +29,9 @@ export function nodeArguments(at: Surroundings, node: NodeId | ''): string[] {
   return [script('storage'), ...common(at), ...(node === '' ? [] : ['--node', node])]
 }
 
-function common({ run, data, logLevel }: Surroundings): string[] {
-  return ['--run', run, '--data', data, '--log-level', logLevel]
+function common({ run, data, logLevel, logs }: Surroundings): string[] {
+  const directory = logs === undefined ? [] : ['--logs', logs]
+  return ['--run', run, '--data', data, '--log-level', logLevel, ...directory]
 }
 
 function script(folder: 'manager' | 'storage'): string {

@@ -80,11 +80,11 @@ export class Supervisor {
   async start(interrupted: AbortSignal): Promise<Readiness> {
     const running = listProcesses(this.#options.at.run)
     for (const { role, address, pid, startTime } of running) {
-      if (role === 'node') this.#keepNode(nodeOf(address)).adopt({ pid, startTime })
+      if (role === 'node') this.#keepNode(nodeOf(address)).adopt({ pid, startTime }, address)
     }
     const manager = running.find(({ role }) => role === 'manager')
     if (manager === undefined) this.#manager.start()
-    else this.#manager.adopt({ pid: manager.pid, startTime: manager.startTime })
+    else this.#manager.adopt(manager, manager.address)
     this.#link.register()
     const readiness = await this.#ready(interrupted)
     this.#starting = false
@@ -178,7 +178,7 @@ export class Supervisor {
       name,
       start,
       restart: options.restart === 'on-failure',
-      endedClean: (process) => !hasProcessFile(at.run, process),
+      endedClean: (address) => !hasProcessFile(at.run, address),
       note,
       onEnded,
     })
