@@ -1,4 +1,8 @@
-/** How evenly a placement spreads the ring over its nodes. All shares are fractions of the ring. */
+/**
+ * How evenly a placement spreads the ring over its nodes, and how much of it a change moves. All
+ * shares are fractions of the ring.
+ */
+import { sharedArcs } from './arcs.js'
 import type { NodeId, Placement, Token } from './description.js'
 import { preferenceLists } from './preference.js'
 import { rangeWidth, tokenSpace } from './token.js'
@@ -26,4 +30,22 @@ function sharesOf(
     for (const node of holders(index)) shares.set(node, (shares.get(node) ?? 0) + share)
   })
   return shares
+}
+
+/** How much of the ring gets another primary, and how much is copied to nodes that did not keep it. */
+export function movedShares(
+  current: Placement,
+  next: Placement,
+): { primary: number; copies: number } {
+  const owners = preferenceLists(current)
+  const nextOwners = preferenceLists(next)
+  const moved = { primary: 0, copies: 0 }
+  for (const arc of sharedArcs(current, next)) {
+    const share = rangeWidth(arc) / tokenSpace
+    const before = owners[arc.index] ?? []
+    const after = nextOwners[arc.nextIndex] ?? []
+    if (before[0] !== after[0]) moved.primary += share
+    moved.copies += share * after.filter((node) => !before.includes(node)).length
+  }
+  return moved
 }
