@@ -6,6 +6,7 @@
  * A delete is a read followed by the write of a tombstone, because it tells whether the key existed.
  * The two are one call with one deadline, but not one step: in between another client may write.
  */
+import type { Version } from '../shared/data/version.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { Message } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
@@ -71,7 +72,7 @@ export class ClientCore implements Process {
   constructor(options: ClientCoreOptions) {
     this.options = options
     this.runtime = options.runtime
-    this.stamps = new Stamps(options.writer)
+    this.stamps = new Stamps(options.runtime, options.writer)
     this.routes = new Routes(options.via)
     this.dispatcher = new Dispatcher({
       runtime: this.runtime,
@@ -114,8 +115,8 @@ export class ClientCore implements Process {
   put(key: Uint8Array, value: Uint8Array | null, options: PutOptions, done: PutDone): Cancel {
     const error = this.refusal(key, value, 'w', options.w, options.timeoutMs)
     if (error !== undefined) return this.refuse(error, done)
-    const born = this.runtime.hostMicros()
-    const version = this.stamps.next(this.grant?.boot ?? 0, born)
+    const version = this.nextVersion()
+    const born = version.micros
     const deadline = born + this.timeLimitMs(options.timeoutMs) * 1000
     const quorum = options.w ?? 0
     return this.dispatch(this.dispatcher.add({ key, value, version, quorum, born, deadline, done }))
@@ -140,7 +141,7 @@ export class ClientCore implements Process {
     const born = this.runtime.hostMicros()
     const deadline = born + this.timeLimitMs(options.timeoutMs) * 1000
     const write = (existed: boolean) => {
-      const version = this.stamps.next(this.grant?.boot ?? 0, this.runtime.hostMicros())
+      const version = this.nextVersion()
       const written: PutDone = (failure) =>
         failure === undefined ? done(undefined, { existed }) : done(failure)
       const quorum = options.w ?? 0
@@ -243,6 +244,10 @@ export class ClientCore implements Process {
 
   private refuse(error: GTStoreError, done: (error: GTStoreError) => void): Cancel {
     return this.runtime.after(0, 'client.refused', () => done(error))
+  }
+
+  private nextVersion(): Version {
+    return this.stamps.next(this.grant?.boot ?? 0)
   }
 
   private timeLimitMs(timeoutMs: Millis | undefined): Millis {

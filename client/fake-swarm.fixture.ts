@@ -24,9 +24,14 @@ export interface FakeProcess {
 export interface FakeSwarm {
   readonly run: string
   readonly records: Map<string, StoredRecord>
+  /** Those that run. */
+  readonly processes: Set<FakeProcess>
+  /** Whom the manager names. */
+  nodes: readonly Address[]
   /** Looks at every message first. */
   handler: Handler
   start(address: Address): Promise<FakeProcess>
+  stop(address: Address): Promise<void>
 }
 
 /** Starts manager and nodes; they end with the test. */
@@ -35,47 +40,49 @@ export async function fakeSwarm(
   nodes: readonly Address[] = ['n1.1'],
 ): Promise<FakeSwarm> {
   const run = mkdtempSync(join(tmpdir(), 'gts-client-'))
-  const started: FakeProcess[] = []
   t.teardown(async () => {
-    await Promise.all(started.map(({ runtime }) => runtime.close()))
+    await Promise.all([...swarm.processes].map(({ address }) => swarm.stop(address)))
     rmSync(run, { recursive: true })
   })
   const swarm: FakeSwarm = {
     run,
     records: new Map(),
+    processes: new Set(),
+    nodes,
     handler: () => true,
     async start(address) {
       const runtime = await openSocketRuntime({ run, self: address, listen: true, log: silent })
       const fake: FakeProcess = { address, runtime, clients: new Set() }
-      started.push(fake)
+      swarm.processes.add(fake)
       runtime.attach({
         opened: (peer) => fake.clients.add(peer),
         closed: (peer) => fake.clients.delete(peer),
         received(from, message) {
-          if (swarm.handler(from, message, fake)) answer(swarm, fake, nodes, from, message)
+          if (swarm.handler(from, message, fake)) answer(swarm, fake, from, message)
         },
       })
       return fake
+    },
+    async stop(address) {
+      for (const fake of swarm.processes) {
+        if (fake.address !== address) continue
+        swarm.processes.delete(fake)
+        await fake.runtime.close()
+      }
     },
   }
   for (const address of ['manager', ...nodes]) await swarm.start(address)
   return swarm
 }
 
-function answer(
-  swarm: FakeSwarm,
-  { runtime }: FakeProcess,
-  nodes: readonly Address[],
-  from: Address,
-  message: Message,
-): void {
+function answer(swarm: FakeSwarm, { runtime }: FakeProcess, from: Address, message: Message): void {
   if (message.kind === 'client.register') {
     runtime.send(from, {
       kind: 'client.register.ok',
       id: message.id,
       client: 42,
       boot: 3,
-      nodes,
+      nodes: swarm.nodes,
       valueBytesMax: 100_000,
       replicas: 3,
     })

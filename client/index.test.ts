@@ -4,8 +4,11 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { ownProcessId } from '../shared/os/linux.js'
+import { openRingFiles } from '../shared/os/ring-files.js'
 import { fakeSwarm } from './fake-swarm.fixture.js'
 import { type Client, GTStoreError, init } from './index.js'
+import { ringOf } from './scripted.fixture.js'
 
 test.beforeEach((t) => t.timeout(20_000))
 
@@ -171,6 +174,32 @@ test('a dead forwarder: the call goes to another node', async (t) => {
   }
   await store.put('k', 'v')
   t.is(asked, 'n1.1 n2.1 ')
+})
+
+test('without a manager the ring file tells whom to ask', async (t) => {
+  const swarm = await fakeSwarm(t)
+  await swarm.stop('manager')
+  const member = { id: 'n1', incarnation: 1, ...ownProcessId() }
+  const ring = ringOf([1], 6)
+  openRingFiles(swarm.run).publish({ ...ring, members: [member] })
+  const store = finalized(t, await init({ dir: swarm.run }))
+  t.is(store.id, 0)
+  t.regex((await store.put('k', 'v')).version, /^6\./)
+})
+
+test('a client outlives everybody it knew', async (t) => {
+  const swarm = await fakeSwarm(t)
+  const store = finalized(t, await init({ dir: swarm.run }))
+  await store.put('k', 'v')
+  await swarm.stop('n1.1')
+  await swarm.stop('manager')
+  const found = store.get('k')
+  const definite = await t.throwsAsync(store.put('k', 'w', { timeoutMs: 100 }))
+  t.like(definite, { code: 'CANNOT_CONNECT', definite: true })
+  swarm.nodes = ['n1.2']
+  await swarm.start('n1.2')
+  await swarm.start('manager')
+  t.is((await found)?.value, 'v')
 })
 
 test('nobody there: says where and what to do', async (t) => {

@@ -18,6 +18,7 @@ import { openRingFiles } from '../shared/os/ring-files.js'
 import { openSocketRuntime, type SocketRuntime } from '../shared/os/sockets.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import { callTimeoutMs } from '../shared/runtime/limits.js'
+import type { RingFiles } from '../shared/runtime/ports.js'
 import type { Log } from '../shared/runtime/runtime.js'
 import { type Cancel, ClientCore, type GetResult } from './core.js'
 import {
@@ -143,7 +144,7 @@ export async function init(options: InitOptions = {}): Promise<Client<unknown>> 
     unref: true,
     onRefused: (_peer, error) => core.refused(error),
   })
-  const ringFiles = openRingFiles(run)
+  const ringFiles = readable(openRingFiles(run))
   const core = new ClientCore({ runtime, ringFiles, writer, via, timeoutMs, log: silent })
   runtime.attach(core)
   runtime.ref()
@@ -156,6 +157,19 @@ export async function init(options: InitOptions = {}): Promise<Client<unknown>> 
   }
   runtime.unref()
   return new SwarmClient(core, runtime, encoding)
+}
+
+/** A ring file that cannot be read is as good as none: it must not end the user's process. */
+function readable(ringFiles: RingFiles): Pick<RingFiles, 'newest'> {
+  return {
+    newest() {
+      try {
+        return ringFiles.newest()
+      } catch {
+        return undefined
+      }
+    },
+  }
 }
 
 /** The swarm's limit may be above the default, and is known only once connected. */
