@@ -10,28 +10,33 @@ const rounds = Number(process.env.GTSTORE_TEST_ROUNDS ?? 2)
 const keys = 20_000
 const inFlight = 64
 
-test(`${rounds} rounds of join, leave and replace under ${inFlight} requests in flight`, async (t) => {
-  t.timeout(60_000 + rounds * 60_000)
-  const swarm = await startSwarm(t, { nodes: 4 })
-  const writer = await connect(t, swarm)
-  const reader = await connect(t, swarm)
-  const load = new VerifiedLoad({ writer, reader, keys, inFlight })
-  await load.preload()
-  for (let round = 1; round <= rounds; round++) {
-    load.start()
-    await swarm.addNode()
-    const [first, second] = (await swarm.status()).nodes
-    await swarm.leave(first?.id ?? '')
-    await swarm.settled(4)
-    swarm.spawnNode()
-    await swarm.leave(second?.id ?? '')
-    await swarm.settled(4)
-    await load.stop()
-    await load.verify()
-    const { operations, failed, wrong, missing, examples } = load.verdict
-    t.log(`round ${round}: ${operations} operations so far, epoch ${(await swarm.status()).epoch}`)
-    t.deepEqual({ failed, wrong, missing, examples }, nothingWrong)
-  }
-})
+test.serial(
+  `${rounds} rounds of join, leave and replace under ${inFlight} requests in flight`,
+  async (t) => {
+    t.timeout(60_000 + rounds * 60_000)
+    const swarm = await startSwarm(t, { nodes: 4 })
+    const writer = await connect(t, swarm)
+    const reader = await connect(t, swarm)
+    const load = new VerifiedLoad({ writer, reader, keys, inFlight })
+    await load.preload()
+    for (let round = 1; round <= rounds; round++) {
+      load.start()
+      await swarm.addNode()
+      const [first, second] = (await swarm.status()).nodes
+      await swarm.leave(first?.id ?? '')
+      await swarm.settled(4)
+      swarm.spawnNode()
+      await swarm.leave(second?.id ?? '')
+      await swarm.settled(4)
+      await load.stop()
+      await load.verify()
+      const { operations, failed, wrong, missing, examples } = load.verdict
+      t.log(
+        `round ${round}: ${operations} operations so far, epoch ${(await swarm.status()).epoch}`,
+      )
+      t.deepEqual({ failed, wrong, missing, examples }, nothingWrong)
+    }
+  },
+)
 
 const nothingWrong = { failed: 0, wrong: 0, missing: 0, examples: [] }

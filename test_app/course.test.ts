@@ -6,7 +6,7 @@ for (const { title, nodes, replicas } of [
   { title: 'a single node', nodes: 1, replicas: 1 },
   { title: 'five nodes with three copies', nodes: 5, replicas: 3 },
 ]) {
-  test(`${title}: put, get, overwrite, more keys, get all`, async (t) => {
+  test.serial(`${title}: put, get, overwrite, more keys, get all`, async (t) => {
     t.timeout(60_000)
     const swarm = await startSwarm(t, { nodes, replicas })
     const client = await connect(t, swarm)
@@ -23,24 +23,27 @@ for (const { title, nodes, replicas } of [
   })
 }
 
-test('five nodes with three copies: keys spread, and every key has exactly three owners', async (t) => {
-  t.timeout(60_000)
-  const swarm = await startSwarm(t, { nodes: 5, replicas: 3, readQuorum: 1, writeQuorum: 3 })
-  const client = await connect(t, swarm)
-  await each(200, async (index) => {
-    await client.put(`key${index}`, `value${index}`)
-  })
-  const copies = new Map<string, number>()
-  for (const { id } of (await swarm.status()).nodes) {
-    const stored = await swarm.contents(id)
-    t.true(stored.size > 0 && stored.size < 200, `${id} stores ${stored.size} of 200 keys`)
-    for (const key of stored.keys()) copies.set(key, (copies.get(key) ?? 0) + 1)
-  }
-  t.is(copies.size, 200)
-  t.deepEqual([...new Set(copies.values())], [3])
-})
+test.serial(
+  'five nodes with three copies: keys spread, and every key has exactly three owners',
+  async (t) => {
+    t.timeout(60_000)
+    const swarm = await startSwarm(t, { nodes: 5, replicas: 3, readQuorum: 1, writeQuorum: 3 })
+    const client = await connect(t, swarm)
+    await each(200, async (index) => {
+      await client.put(`key${index}`, `value${index}`)
+    })
+    const copies = new Map<string, number>()
+    for (const { id } of (await swarm.status()).nodes) {
+      const stored = await swarm.contents(id)
+      t.true(stored.size > 0 && stored.size < 200, `${id} stores ${stored.size} of 200 keys`)
+      for (const key of stored.keys()) copies.set(key, (copies.get(key) ?? 0) + 1)
+    }
+    t.is(copies.size, 200)
+    t.deepEqual([...new Set(copies.values())], [3])
+  },
+)
 
-test('balance: 100,000 keys on seven nodes', async (t) => {
+test.serial('balance: 100,000 keys on seven nodes', async (t) => {
   t.timeout(120_000)
   const keys = 100_000
   const swarm = await startSwarm(t, { nodes: 7, replicas: 1 })
@@ -62,7 +65,7 @@ test('balance: 100,000 keys on seven nodes', async (t) => {
   t.true(ratio >= 1 / 1.35, `mean/max ${ratio}`)
 })
 
-test('put, update, get, delete, a key never set, and a call after the end', async (t) => {
+test.serial('put, update, get, delete, a key never set, and a call after the end', async (t) => {
   t.timeout(60_000)
   const swarm = await startSwarm(t, { nodes: 3 })
   const client = await connect(t, swarm)
@@ -80,7 +83,7 @@ test('put, update, get, delete, a key never set, and a call after the end', asyn
   t.like(refused, { code: 'CLOSED', definite: true })
 })
 
-test('5,000 requests of two clients, all answered as expected', async (t) => {
+test.serial('5,000 requests of two clients, all answered as expected', async (t) => {
   t.timeout(60_000)
   const swarm = await startSwarm(t, { nodes: 4 })
   const writer = await connect(t, swarm)

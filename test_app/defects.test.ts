@@ -3,7 +3,7 @@ import test from 'ava'
 import { connect, differing, each, startSwarm } from './swarm.fixture.js'
 import { until } from './until.js'
 
-test('of two puts within one second the second wins', async (t) => {
+test.serial('of two puts within one second the second wins', async (t) => {
   t.timeout(60_000)
   const swarm = await startSwarm(t, { nodes: 3 })
   const [one, other] = [await connect(t, swarm), await connect(t, swarm)]
@@ -38,7 +38,7 @@ test("a get returns the newest of what R owners hold, not its coordinator's own"
   }
 })
 
-test('a donor erases nothing before the receiver has it', async (t) => {
+test.serial('a donor erases nothing before the receiver has it', async (t) => {
   t.timeout(90_000)
   const swarm = await startSwarm(t, { nodes: 3, replicas: 1 })
   const client = await connect(t, swarm, { valueEncoding: 'utf8' })
@@ -66,26 +66,33 @@ test('a donor erases nothing before the receiver has it', async (t) => {
   t.deepEqual(await differing(client, keys, keyOf, value), [])
 })
 
-test('what was overwritten during a transfer is not overwritten by the transfer', async (t) => {
-  t.timeout(90_000)
-  const swarm = await startSwarm(t, { nodes: 4 })
-  const client = await connect(t, swarm)
-  const keys = 4_000
-  await each(keys, async (index) => {
-    await client.put(keyOf(index), 'old')
-  })
-  const joined = swarm.addNode()
-  await each(keys, async (index) => {
-    await client.put(keyOf(index), 'new')
-  })
-  await joined
-  const owners = await Promise.all((await swarm.status()).nodes.map(({ id }) => swarm.contents(id)))
-  t.deepEqual(await differing(client, keys, keyOf, () => 'new'), [])
-  const copies = owners.flatMap((stored) => [...stored.values()])
-  t.true(copies.length >= 2 * keys && copies.filter((value) => value === 'new').length >= 2 * keys)
-})
+test.serial(
+  'what was overwritten during a transfer is not overwritten by the transfer',
+  async (t) => {
+    t.timeout(90_000)
+    const swarm = await startSwarm(t, { nodes: 4 })
+    const client = await connect(t, swarm)
+    const keys = 4_000
+    await each(keys, async (index) => {
+      await client.put(keyOf(index), 'old')
+    })
+    const joined = swarm.addNode()
+    await each(keys, async (index) => {
+      await client.put(keyOf(index), 'new')
+    })
+    await joined
+    const owners = await Promise.all(
+      (await swarm.status()).nodes.map(({ id }) => swarm.contents(id)),
+    )
+    t.deepEqual(await differing(client, keys, keyOf, () => 'new'), [])
+    const copies = owners.flatMap((stored) => [...stored.values()])
+    t.true(
+      copies.length >= 2 * keys && copies.filter((value) => value === 'new').length >= 2 * keys,
+    )
+  },
+)
 
-test('five joins and three leaves asked for at once all complete', async (t) => {
+test.serial('five joins and three leaves asked for at once all complete', async (t) => {
   t.timeout(120_000)
   const swarm = await startSwarm(t, { nodes: 4 })
   const client = await connect(t, swarm)
@@ -101,7 +108,7 @@ test('five joins and three leaves asked for at once all complete', async (t) => 
   t.deepEqual(await differing(client, keys, keyOf, (index) => `value${index}`), [])
 })
 
-test('a peer that cannot be reached ends nobody else', async (t) => {
+test.serial('a peer that cannot be reached ends nobody else', async (t) => {
   t.timeout(60_000)
   const swarm = await startSwarm(t, { nodes: 4 })
   const client = await connect(t, swarm)

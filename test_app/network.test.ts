@@ -23,7 +23,7 @@ function socketsOf(pid: number): string[] {
   })
 }
 
-test('nothing listens on a network, and nothing is connected over one', async (t) => {
+test.serial('nothing listens on a network, and nothing is connected over one', async (t) => {
   t.timeout(60_000)
   const swarm = await startSwarm(t, { nodes: 3 })
   const client = await connect(t, swarm)

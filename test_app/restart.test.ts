@@ -5,33 +5,37 @@ import { connect, differing, each, startSwarm } from './swarm.fixture.js'
 const keys = 1_000
 
 for (const durability of ['sync', 'write'] as const) {
-  test(`kill -9 of every process at once loses no acknowledged write (${durability})`, async (t) => {
-    t.timeout(90_000)
-    const swarm = await startSwarm(t, { nodes: 4, durability })
-    const client = await connect(t, swarm, { timeoutMs: 500 })
-    const { nodes } = await swarm.status()
-    const acknowledged = new Map<number, string>()
-    let next = 0
-    const traffic = each(keys, async (index) => {
-      const value = `value${next++}`
-      await client.put(keyOf(index), value)
-      acknowledged.set(index, value)
-      if (acknowledged.size === keys / 2) await swarm.killAll()
-    })
-    await t.throwsAsync(traffic)
-    t.true(acknowledged.size >= keys / 2 && acknowledged.size < keys)
-    await swarm.up(nodes.map(({ id }) => id))
-    const reader = await connect(t, swarm)
-    const lost: string[] = []
-    for (const [index, value] of acknowledged) {
-      const found = await reader.get(keyOf(index))
-      if (found?.value !== value) lost.push(`${keyOf(index)}: ${found?.value} instead of ${value}`)
-    }
-    t.deepEqual(lost, [])
-  })
+  test.serial(
+    `kill -9 of every process at once loses no acknowledged write (${durability})`,
+    async (t) => {
+      t.timeout(90_000)
+      const swarm = await startSwarm(t, { nodes: 4, durability })
+      const client = await connect(t, swarm, { timeoutMs: 500 })
+      const { nodes } = await swarm.status()
+      const acknowledged = new Map<number, string>()
+      let next = 0
+      const traffic = each(keys, async (index) => {
+        const value = `value${next++}`
+        await client.put(keyOf(index), value)
+        acknowledged.set(index, value)
+        if (acknowledged.size === keys / 2) await swarm.killAll()
+      })
+      await t.throwsAsync(traffic)
+      t.true(acknowledged.size >= keys / 2 && acknowledged.size < keys)
+      await swarm.up(nodes.map(({ id }) => id))
+      const reader = await connect(t, swarm)
+      const lost: string[] = []
+      for (const [index, value] of acknowledged) {
+        const found = await reader.get(keyOf(index))
+        if (found?.value !== value)
+          lost.push(`${keyOf(index)}: ${found?.value} instead of ${value}`)
+      }
+      t.deepEqual(lost, [])
+    },
+  )
 }
 
-test('down and up keep all data, and an open client works on', async (t) => {
+test.serial('down and up keep all data, and an open client works on', async (t) => {
   t.timeout(90_000)
   const swarm = await startSwarm(t, { nodes: 4, durability: 'write' })
   const client = await connect(t, swarm)
@@ -55,7 +59,7 @@ test('down and up keep all data, and an open client works on', async (t) => {
   )
 })
 
-test('a client outlives the replacement of every node that it knew', async (t) => {
+test.serial('a client outlives the replacement of every node that it knew', async (t) => {
   t.timeout(90_000)
   const swarm = await startSwarm(t, { nodes: 3 })
   const client = await connect(t, swarm)
