@@ -121,8 +121,8 @@ class Client {
 
   #call(done: () => void): void {
     const random = this.#random
-    const { keys, replicas, readQuorum, writeQuorum } = this.#options.host.settings
-    const key = `k${random.below(keys)}`
+    const { keys, hotShare, replicas, readQuorum, writeQuorum } = this.#options.host.settings
+    const key = random.chance(hotShare) ? 'k0' : `k${random.below(keys)}`
     const hasty = random.chance(hastyShare)
     const timeoutMs = hasty ? random.between(...hastyMs) : callTimeoutMs
     const isRaised = random.chance(0.1)

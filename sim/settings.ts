@@ -19,6 +19,8 @@ export interface Settings {
   /** Calls that one client keeps in flight. */
   readonly inFlight: number
   readonly keys: number
+  /** Share of the calls that go to one key. */
+  readonly hotShare: number
   readonly operations: number
   readonly changes: number
   /** Longest pause between two changes; short ones make them queue. */
@@ -59,16 +61,17 @@ export function settingsOf(seed: number): Settings {
     virtualNodes: random.pick([1, 3, 3, 8]),
     clients: random.between(leastClients, 6),
     inFlight: random.between(1, 3),
-    keys: random.between(3, mostKeys),
-    operations: leastOperations + 20,
+    keys: random.between(2, mostKeys),
+    hotShare: random.pick([0, 0.5, 0.8]),
+    operations: 2 * leastOperations,
     changes: random.between(leastChanges, leastChanges + 4),
     changePauseMs: random.pick([1, 40, 150, 300]),
-    thinkMicros: random.pick([500, 5_000, 20_000]),
+    thinkMicros: random.pick([200, 2_000, 10_000]),
     climate: {
       quickMicros: random.pick([50, 300, 1_500]),
-      slowShare: random.pick([0, 0.01, 0.05]),
+      slowShare: random.pick([0, 0.02, 0.3]),
       slowMicros: random.pick([2_000, 20_000, 80_000]),
-      driftMicros: random.pick([5_000, 40_000, 150_000]),
+      driftMicros: random.pick([5_000, 60_000, 300_000]),
     },
     reorder: random.chance(0.7),
     throughCodec: seed % codecEvery === 0,

@@ -7,6 +7,11 @@
  * remembers is every (set of placed operations, state) it has seen: reaching one again by another
  * order cannot help. Registers are independent, so each key is searched alone.
  *
+ * Two shortcuts keep histories with one hot key short, and neither loses a legal order. A get that fits
+ * the present state is placed for good: in any order that goes on from here it can be moved to here.
+ * And since every put writes another value, a value cannot be overwritten while an answered get of it
+ * is still to be placed.
+ *
  * The history counts operations, not clock time: `called` and `returned` are positions in the order
  * in which the run saw them. A put or delete without an answer may take effect at any time after its
  * call, or never: it stays pending to the end, and the search may leave it out.
@@ -92,6 +97,8 @@ class Search {
   readonly #head: Entry
   /** The number that stands for each operation's value; 0 is a missing key. */
   readonly #values: number[]
+  /** Answered gets still to be placed, by value. */
+  readonly #readsLeft: number[]
   readonly #seen = new SeenStates()
   readonly #placedBits: Uint32Array
   readonly #placed: Placed[] = []
@@ -104,6 +111,7 @@ class Search {
     this.#operations = operations
     this.#stepsMax = stepsMax
     this.#values = numberValues(operations)
+    this.#readsLeft = countReads(operations, this.#values)
     this.#placedBits = new Uint32Array((operations.length + 31) >> 5)
     this.#head = linkEntries(operations)
     for (const { returned } of operations) {
@@ -126,11 +134,14 @@ class Search {
         continue
       }
       this.#rememberLongest(entry)
-      const last = this.#placed.pop()
-      if (last === undefined) return false
-      this.#takeBack(last)
-      if (last.entry.match !== undefined) toPlace++
-      entry = last.entry.after
+      for (let isGet = true; isGet; ) {
+        const last = this.#placed.pop()
+        if (last === undefined) return false
+        this.#takeBack(last)
+        if (last.entry.match !== undefined) toPlace++
+        entry = last.entry.after
+        isGet = this.#operations[last.entry.index]?.kind === 'get'
+      }
     }
     return true
   }
@@ -139,15 +150,17 @@ class Search {
   #place(entry: Entry): boolean {
     const operation = this.#operations[entry.index] as Operation
     const value = this.#values[entry.index] as number
-    if (operation.kind === 'get' && value !== this.#state) return false
-    const state =
-      operation.kind === 'put' ? value : operation.kind === 'get' ? this.#state : missing
+    const isGet = operation.kind === 'get'
+    const left = this.#readsLeft[this.#state] ?? 0
+    if (isGet ? value !== this.#state : this.#state !== missing && left > 0) return false
+    const state = operation.kind === 'delete' ? missing : value
     flipBit(this.#placedBits, entry.index)
     if (!this.#seen.add(this.#placedBits, state)) {
       flipBit(this.#placedBits, entry.index)
       return false
     }
     this.#placed.push({ entry, stateBefore: this.#state })
+    if (isGet) this.#readsLeft[value] = left - 1
     this.#state = state
     unlink(entry)
     return true
@@ -155,6 +168,9 @@ class Search {
 
   #takeBack({ entry, stateBefore }: Placed): void {
     this.#state = stateBefore
+    if (this.#operations[entry.index]?.kind === 'get') {
+      this.#readsLeft[stateBefore] = (this.#readsLeft[stateBefore] ?? 0) + 1
+    }
     flipBit(this.#placedBits, entry.index)
     relink(entry)
   }
@@ -175,7 +191,13 @@ class Search {
     const holds = write?.kind === 'put' ? write.value : undefined
     const pending = operations.filter(
       (operation, index) =>
-        !placed.has(index) && operation !== stuck && operation.called < stuck.returned,
+        !placed.has(index) &&
+        operation !== stuck &&
+        !isReadOf(operation, holds) &&
+        operation.called < stuck.returned,
+    )
+    const readers = operations.filter(
+      (operation, index) => !placed.has(index) && isReadOf(operation, holds) && operation !== stuck,
     )
     const shown = order.slice(-8)
     return [
@@ -184,10 +206,16 @@ class Search {
       ...shown.map((operation) => `    ${describe(operation)}`),
       `The key then holds ${holds ?? 'nothing'}, and no order places, before it returned,`,
       `    ${describe(stuck)}`,
+      ...(readers.length === 0 ? [] : ['Still to read what it holds:']),
+      ...readers.map((operation) => `    ${describe(operation)}`),
       ...(pending.length === 0 ? [] : ['Called before that, and not placed either:']),
       ...pending.map((operation) => `    ${describe(operation)}`),
     ].join('\n')
   }
+}
+
+function isReadOf({ kind, value }: Operation, held: string | undefined): boolean {
+  return kind === 'get' && held !== undefined && value === held
 }
 
 /** `c1 put v7 [12, 19]`: the interval is in positions of the history. */
@@ -200,6 +228,12 @@ export function describe(operation: Operation): string {
 
 function numberValues(operations: readonly Operation[]): number[] {
   const numbers = new Map<string, number>()
+  const written = new Set<string | undefined>()
+  for (const { kind, value } of operations) {
+    if (kind === 'put' && written.size === written.add(value).size) {
+      throw new Error(`the value ${value} was written twice`)
+    }
+  }
   return operations.map(({ value }) => {
     if (value === undefined) return missing
     const known = numbers.get(value)
@@ -208,6 +242,15 @@ function numberValues(operations: readonly Operation[]): number[] {
     numbers.set(value, number)
     return number
   })
+}
+
+function countReads(operations: readonly Operation[], values: readonly number[]): number[] {
+  const counts: number[] = Array.from({ length: operations.length + 1 }, () => 0)
+  for (const [index, { kind }] of operations.entries()) {
+    const value = values[index] ?? missing
+    if (kind === 'get') counts[value] = (counts[value] ?? 0) + 1
+  }
+  return counts
 }
 
 /** Calls and returns in order of time, as a list whose members can be lifted out and put back. */
