@@ -30,19 +30,22 @@ import {
 /** What the engine uses of classic-level. */
 export interface LevelStore {
   getSync(key: Buffer): Buffer | undefined
-  batch(operations: Operation[], options: { readonly sync: boolean }): Promise<void>
+  /** A chained batch: a quarter cheaper than an array of operations. */
+  batch(): LevelBatch
   iterator(options: object): LevelIterator
   close(): Promise<void>
+}
+
+export interface LevelBatch {
+  put(key: Buffer, value: Buffer): unknown
+  del(key: Buffer): unknown
+  write(options: { readonly sync: boolean }): Promise<void>
 }
 
 interface LevelIterator {
   nextv(size: number): Promise<[Buffer, Buffer][]>
   close(): Promise<void>
 }
-
-export type Operation =
-  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
-  | { readonly type: 'del'; readonly key: Buffer }
 
 /** Where the counts of live keys and bytes are kept, among the meta values. */
 export const statsName = 'engine.stats'
@@ -301,19 +304,14 @@ export class LevelEngine implements Engine {
     const batch = this.#gathering
     this.#gathering = new Batch()
     this.#committing = batch
-    const operations: Operation[] = []
+    const write = this.#store.batch()
     for (const { storeKey, stored } of batch.changes) {
-      operations.push(
-        stored === undefined
-          ? { type: 'del', key: storeKey }
-          : { type: 'put', key: storeKey, value: stored },
-      )
+      if (stored === undefined) write.del(storeKey)
+      else write.put(storeKey, stored)
     }
     batch.meta.set(statsName, JSON.stringify(this.#stats))
-    for (const [name, value] of batch.meta) {
-      operations.push({ type: 'put', key: metaKey(name), value: Buffer.from(value) })
-    }
-    this.#store.batch(operations, { sync: this.#sync }).then(
+    for (const [name, value] of batch.meta) write.put(metaKey(name), Buffer.from(value))
+    write.write({ sync: this.#sync }).then(
       () => this.#committed(batch),
       (error) => void this.#fail(error),
     )

@@ -1,0 +1,213 @@
+/** Random messages of every kind, for the tests of codec, frames and sockets. */
+import fc from 'fast-check'
+import type { Message, MessageKind, MessageOf } from './messages.js'
+
+const uint = fc.oneof(
+  fc.constantFrom(
+    0,
+    23,
+    24,
+    255,
+    256,
+    65_535,
+    65_536,
+    2 ** 32 - 1,
+    2 ** 32,
+    Number.MAX_SAFE_INTEGER,
+  ),
+  fc.maxSafeNat(),
+)
+const token = fc.oneof(
+  fc.constantFrom(0, 2 ** 31, 2 ** 32 - 1),
+  fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+)
+const text = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: 'binary', maxLength: 40 }))
+const bytes = fc
+  .oneof(
+    fc.uint8Array({ maxLength: 60 }),
+    fc.integer({ min: 0, max: 20_000 }).map((n) => new Uint8Array(n).fill(n)),
+  )
+  .map((array) => Buffer.from(array))
+const value = fc.option(bytes)
+const writer = fc.stringMatching(/^[0-9a-f]{16}$/)
+const version = fc.record({ boot: uint, micros: uint, writer }, { noNullPrototype: true })
+const cursor = plain({ token, key: bytes })
+const entry = plain({ token, key: bytes, record: plain({ version, value }) })
+const member = plain({ id: text, incarnation: uint, pid: uint, startTime: text })
+const vnodes = fc.array(fc.tuple(token, text), { maxLength: 6 })
+const placement = fc
+  .tuple(uint, uint, uint, vnodes)
+  .map(([replicas, readQuorum, writeQuorum, owners]) => ({
+    replicas,
+    readQuorum,
+    writeQuorum,
+    tokens: owners.map(([at]) => at),
+    nodes: owners.map(([, node]) => node),
+  }))
+const transfer = plain({
+  from: token,
+  to: token,
+  gainer: text,
+  sources: fc.array(text, { maxLength: 3 }),
+  needed: uint,
+  wipe: fc.boolean(),
+})
+const change = plain({
+  plan: uint,
+  next: placement,
+  transfers: fc.array(transfer, { maxLength: 4 }),
+})
+const settled = {
+  epoch: uint,
+  swarm: text,
+  boot: uint,
+  members: fc.array(member, { maxLength: 4 }),
+  placement,
+}
+const ring = fc.oneof(plain(settled), plain({ ...settled, change }))
+const durability = fc.constantFrom('sync' as const, 'write' as const, 'memory' as const)
+const nodeState = fc.constantFrom(
+  'starting' as const,
+  'active' as const,
+  'left' as const,
+  'down' as const,
+)
+const progress = plain({ rangesDone: uint, rangesTotal: uint, keys: uint, bytes: uint })
+const changeKind = fc.constantFrom('add' as const, 'remove' as const, 'replace' as const)
+const report = plain({
+  ticket: uint,
+  change: changeKind,
+  node: text,
+  state: fc.constantFrom('waiting' as const, 'copying' as const, 'aborted' as const),
+  reason: text,
+  progress,
+})
+const nodeReport = plain({
+  id: text,
+  incarnation: uint,
+  pid: uint,
+  state: nodeState,
+  socket: text,
+  vnodes: uint,
+  keys: fc.option(uint),
+  bytes: fc.option(uint),
+  ownership: fc.double({ min: 0, max: 1, noNaN: true }),
+})
+const status = plain({
+  swarm: text,
+  state: fc.constantFrom('forming' as const, 'serving' as const),
+  epoch: uint,
+  replicas: uint,
+  readQuorum: uint,
+  writeQuorum: uint,
+  durability,
+  manager: plain({ pid: uint }),
+  nodes: fc.array(nodeReport, { maxLength: 3 }),
+  changes: fc.array(report, { maxLength: 3 }),
+})
+const addresses = fc.array(text, { maxLength: 4 })
+const id = uint
+const entries = fc.array(entry, { maxLength: 4 })
+const next = fc.option(cursor)
+
+const fields: {
+  readonly [K in MessageKind]: {
+    readonly [F in Exclude<keyof MessageOf<K>, 'kind'>]: fc.Arbitrary<MessageOf<K>[F]>
+  }
+} = {
+  hello: { protocol: uint, from: text, lane: fc.constantFrom('data', 'control', 'bulk') },
+  'hello.ok': { protocol: uint },
+  'hello.refused': { protocol: uint, reason: text },
+  error: {
+    id,
+    code: fc.constantFrom('FORMING', 'NOT_FOUND'),
+    definite: fc.boolean(),
+    message: text,
+  },
+  'client.register': { id, client: uint },
+  'client.register.ok': {
+    id,
+    client: uint,
+    boot: uint,
+    nodes: addresses,
+    valueBytesMax: uint,
+    replicas: uint,
+  },
+  put: { id, key: bytes, value, version, w: uint, deadline: uint },
+  'put.ok': { id },
+  get: { id, key: bytes, r: uint, born: uint, deadline: uint },
+  'get.ok': { id, value, version: fc.option(version), node: text },
+  'forwarder.moved': { nodes: addresses },
+  'coordinate.put': { id, epoch: uint, token, key: bytes, value, version, w: uint, deadline: uint },
+  'coordinate.put.ok': { id },
+  'coordinate.get': { id, epoch: uint, token, key: bytes, r: uint, born: uint, deadline: uint },
+  'coordinate.get.ok': { id, value, version: fc.option(version), node: text },
+  'replica.put': { id, epoch: uint, token, key: bytes, value, version, born: uint },
+  'replica.put.ok': { id },
+  'replica.get': { id, epoch: uint, token, key: bytes },
+  'replica.get.ok': { id, value, version: fc.option(version) },
+  stale: { id, epoch: uint },
+  'handoff.pull': {
+    id,
+    epoch: uint,
+    plan: uint,
+    reason: fc.constantFrom('ownership', 'hinted', 'repair'),
+    from: token,
+    to: token,
+    cursor: next,
+    limitBytes: uint,
+  },
+  'handoff.batch': { id, entries, next },
+  'handoff.complete': { plan: uint, node: text },
+  'node.enroll': { id, node: text },
+  'node.enroll.ok': {
+    id,
+    node: text,
+    incarnation: uint,
+    boot: uint,
+    swarm: text,
+    durability,
+    valueBytesMax: uint,
+  },
+  'node.join': { id, member, store: text, epoch: uint, boot: uint },
+  'node.join.ok': { id },
+  'node.leave': { id, node: text, incarnation: uint },
+  'node.leave.ok': { id },
+  'ring.publish': { ring },
+  'node.stop': {},
+  'node.stats': { id },
+  'node.stats.ok': {
+    id,
+    state: nodeState,
+    epoch: uint,
+    keys: uint,
+    bytes: uint,
+    handoff: progress,
+  },
+  'supervisor.register': { id, nodes: uint },
+  'supervisor.register.ok': { id, nodes: addresses },
+  'node.spawn': { node: text },
+  'swarm.status': { id },
+  'swarm.status.ok': { id, status },
+  'change.submit': { id, change: changeKind, node: text },
+  'change.submit.ok': { id, ticket: uint, node: text },
+  'change.query': { id, ticket: uint },
+  'change.query.ok': { id, report },
+  'swarm.stop': { id },
+  'swarm.stop.ok': { id },
+  'node.dump': { id, cursor: next, limitBytes: uint },
+  'node.dump.ok': { id, entries, next },
+}
+
+/** With the prototype of a literal, so that deepEqual compares. */
+function plain<T>(model: { readonly [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>
+}
+
+export function messageOf<K extends MessageKind>(kind: K): fc.Arbitrary<MessageOf<K>> {
+  const model = { kind: fc.constant(kind), ...fields[kind] }
+  return plain(model as never) as fc.Arbitrary<MessageOf<K>>
+}
+
+export const messageKinds = Object.keys(fields) as MessageKind[]
+export const anyMessage: fc.Arbitrary<Message> = fc.constantFrom(...messageKinds).chain(messageOf)
