@@ -13,7 +13,7 @@ import type { Address } from '../shared/runtime/runtime.js'
 import { silent } from './scripted.fixture.js'
 
 /** False: the request gets no answer of the usual kind. */
-export type Handler = (from: Address, message: Message, node: FakeProcess) => boolean
+type Handler = (from: Address, message: Message, node: FakeProcess) => boolean
 
 export interface FakeProcess {
   readonly address: Address
