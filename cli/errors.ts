@@ -69,7 +69,7 @@ const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: str
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommandError) {
     const { exitCode, message, next } = error
-    return { code: 'COMMAND', exitCode, message, next, definite: true }
+    return { code: commandCodes[exitCode] ?? 'FAILURE', exitCode, message, next, definite: true }
   }
   if (error instanceof GTStoreError) {
     const [exitCode, next] = advice[error.code]
@@ -77,6 +77,13 @@ export function describeFailure(error: unknown): Failure {
     return { code, exitCode, message, next, definite }
   }
   return unexpected(error)
+}
+
+/** What a CommandError is called in JSON. */
+const commandCodes: Readonly<Record<number, string>> = {
+  [exitCodes.usage]: 'USAGE',
+  [exitCodes.keyNotFound]: 'KEY_NOT_FOUND',
+  [exitCodes.cannotConnect]: 'CANNOT_CONNECT',
 }
 
 /** What the host refused (a file, a directory), and our own mistakes. */

@@ -5,6 +5,8 @@ export const startTimeoutMs = 30_000
 /** How often a starting swarm, or a change, is asked how far it is. */
 export const startPollMs = 20
 export const changePollMs = 100
+/** A change that waits for the same reason for this long says so. */
+export const tellReasonMs = 2_000
 /** Pause before the supervisor asks again for a manager that is not there (yet). */
 export const registerRetryMs = 20
 /** How long `down` waits for what was asked before it goes on to the next, harder means. */
@@ -12,6 +14,8 @@ export const askManagerMs = 3_000
 export const stopGraceMs = 5_000
 export const stopNodesMs = 3_000
 export const killMs = 5_000
+/** A second signal within this time is the first one's echo: npm passes Ctrl-C on once more. */
+export const hurryAfterMs = 1_000
 /** How often processes that are no children of ours are looked at. */
 export const watchProcessesMs = 20
 export const watchAdoptedMs = 500

@@ -28,7 +28,9 @@ export function parseLine(process: string, text: string, timeBefore: number): Lo
   if (!text.startsWith('{')) return plain
   try {
     const { time, level, name, msg, pid: _pid, hostname: _host, ...fields } = JSON.parse(text)
-    return { time: Number(time), process: name ?? process, level, message: msg ?? '', fields, text }
+    const at = new Date(time).getTime()
+    if (Number.isNaN(at)) return plain
+    return { time: at, process: name ?? process, level, message: msg ?? '', fields, text }
   } catch {
     return plain
   }

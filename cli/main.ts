@@ -3,11 +3,11 @@ import { type Command, CommanderError } from 'commander'
 import { CommandError, exitCodes } from './errors.js'
 import { createOutput, tolerateClosedStreams } from './output.js'
 import { createProgram } from './program.js'
-import { endOnSignals } from './signals.js'
+import { endOnSignals, exit } from './signals.js'
 
 tolerateClosedStreams()
 endOnSignals()
-process.exit(await main(createProgram()))
+exit(await main(createProgram()))
 
 async function main(program: Command): Promise<number> {
   try {

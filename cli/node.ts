@@ -7,7 +7,7 @@ import { openAdmin } from '../client/admin.js'
 import type { ChangeReport } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import { CommandError, exitCodes } from './errors.js'
-import { changePollMs } from './limits.js'
+import { changePollMs, tellReasonMs } from './limits.js'
 import type { Context } from './options.js'
 import { openProgress } from './progress.js'
 import { catchSignals, signalExitCode } from './signals.js'
@@ -67,6 +67,24 @@ function aborted({ change: kind, node, reason }: ChangeReport, command: string):
   )
 }
 
+/** A reason to wait is worth a line once it has held for a while. */
+class Patience {
+  #reason = ''
+  #since = 0
+  #told = false
+
+  ends(reason: string): boolean {
+    if (reason !== this.#reason) {
+      this.#reason = reason
+      this.#since = performance.now()
+      this.#told = false
+    }
+    if (this.#told || reason === '' || performance.now() - this.#since < tellReasonMs) return false
+    this.#told = true
+    return true
+  }
+}
+
 /** The change's end; undefined when interrupted first. A manager that restarts is asked again. */
 async function watch(
   { output }: Context,
@@ -75,15 +93,14 @@ async function watch(
   interrupted: AbortSignal,
 ): Promise<ChangeReport | undefined> {
   const bar = await openProgress()
-  let reason = ''
+  const patience = new Patience()
   try {
     while (!interrupted.aborted) {
       const report = await admin.query(ticket)
       if (report.state === 'done' || report.state === 'aborted') return report
       const { rangesDone, rangesTotal, keys } = report.progress
       bar.update(rangesDone, rangesTotal, `${report.node} ${report.state}, ${keys} keys copied`)
-      if (report.reason !== reason) output.note(`gtstore: ${report.state}: ${report.reason}`)
-      reason = report.reason
+      if (patience.ends(report.reason)) output.note(`gtstore: ${report.state}: ${report.reason}`)
       await delay(changePollMs, undefined, { signal: interrupted }).catch(() => {})
     }
     return undefined

@@ -2,6 +2,7 @@
  * Every command, argument and option, in one place. Each command is a module of its own, loaded when
  * it is called: start-up is most of what a single `put` costs.
  */
+import { existsSync, readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { maxFlightMs } from '../shared/runtime/limits.js'
 import { type Context, contextOf, type GlobalFlags, integer, nodeId } from './options.js'
@@ -37,6 +38,7 @@ export function createProgram(): Command {
     .addOption(new Option('--swarm <name>', 'the swarm to use').env('GTSTORE_SWARM'))
     .addOption(new Option('--dir <path>', 'its run directory (sockets)').env('GTSTORE_DIR'))
     .addOption(new Option('--data <path>', 'its data directory').env('GTSTORE_DATA'))
+    .version(packageVersion(), '-V, --version')
     .option('--json', 'data as JSON on stdout, a failure as JSON on stderr')
     .addHelpText('after', exitCodeHelp)
   strict(program)
@@ -44,6 +46,14 @@ export function createProgram(): Command {
   addDataCommands(program)
   addInspectionCommands(program)
   return program
+}
+
+/** The package's own: its file is the nearest above this one. */
+function packageVersion(): string {
+  for (let folder = new URL('.', import.meta.url); ; folder = new URL('..', folder)) {
+    const file = new URL('package.json', folder)
+    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')).version
+  }
 }
 
 /** Errors come back as exceptions; subcommands made from here on inherit that. */

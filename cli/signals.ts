@@ -3,7 +3,9 @@
  * hurry. SIGHUP counts: a swarm in the foreground must not outlive its terminal. A command that has
  * nothing to put in order ends at once, with the exit code that shells expect.
  */
+import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
+import { hurryAfterMs } from './limits.js'
 
 const names: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
@@ -16,12 +18,29 @@ export interface Signals {
   readonly arrived: Promise<void>
 }
 
+let terminalIsGone = false
+
 export function endOnSignals(): void {
+  process.on('SIGHUP', () => {
+    terminalIsGone = true
+  })
   for (const name of names) process.on(name, endNow)
 }
 
 function endNow(signal: NodeJS.Signals): void {
-  process.exit(signalExitCode(signal))
+  exit(signalExitCode(signal))
+}
+
+/** Node.js aborts when it resets a terminal that is gone, unless its descriptors were closed. */
+export function exit(exitCode: number): never {
+  for (const descriptor of terminalIsGone ? [0, 1, 2] : []) {
+    try {
+      closeSync(descriptor)
+    } catch {
+      // It was closed already.
+    }
+  }
+  process.exit(exitCode)
 }
 
 /** From here on the caller decides what a signal does. */
@@ -29,8 +48,10 @@ export function catchSignals(): Signals {
   const first = new AbortController()
   const second = new AbortController()
   let received: NodeJS.Signals | undefined
+  let receivedAt = 0
   const caught = (signal: NodeJS.Signals) => {
-    if (received !== undefined) second.abort()
+    if (received === undefined) receivedAt = performance.now()
+    else if (performance.now() - receivedAt > hurryAfterMs) second.abort()
     received ??= signal
     first.abort()
   }
