@@ -1,27 +1,36 @@
 /** Membership changes that a command asks for: checked, journaled as a ticket, then in the queue. */
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { MessageOf } from '../shared/protocol/messages.js'
-import type { NodeId } from '../shared/ring/description.js'
+import type { ClaimSettings } from '../shared/ring/claim.js'
+import type { NodeId, Placement } from '../shared/ring/description.js'
 import { ticketsKept } from '../shared/runtime/limits.js'
 import type { Ledger } from './ledger.js'
 import type { Membership } from './membership.js'
-import { distinctNodes } from './plan.js'
+import { distinctNodes, planChange } from './plan.js'
 import { hasLeft, nextNodeId, type Ticket } from './state.js'
 
 type Submit = Pick<MessageOf<'change.submit'>, 'change' | 'node'>
 
+export interface CommandOptions {
+  readonly ledger: Ledger
+  readonly membership: Membership
+  readonly settings: ClaimSettings
+  /** Somebody is there to start processes. */
+  readonly isSupervised: () => boolean
+}
+
 /** `done` follows once the ticket is durable. Asking again for a removal yields the same ticket. */
 export function submitChange(
-  ledger: Ledger,
-  membership: Membership,
-  submit: Submit & { supervised: boolean },
+  options: CommandOptions,
+  submit: Submit,
   done: (outcome: GTStoreError | Ticket) => void,
 ): void {
+  const { ledger, membership } = options
   const { change, node } = submit
   const { tickets, lastTicket } = ledger.state
   const open = tickets.find((it) => it.outcome === 'open' && node !== '' && it.node === node)
   if (open !== undefined && change === 'remove' && open.change === 'remove') return done(open)
-  const refused = open === undefined ? refusal(ledger, membership, submit) : alreadyAsked(open)
+  const refused = open === undefined ? refusal(options, submit) : alreadyAsked(open)
   if (refused !== undefined) return done(refused)
   const fresh: NodeId | '' = change === 'remove' ? '' : nextNodeId(ledger.state)
   const ticket = {
@@ -41,31 +50,34 @@ function alreadyAsked({ ticket, change, node }: Ticket): GTStoreError {
   return new GTStoreError('CHANGE_REFUSED', text)
 }
 
-function refusal(
-  ledger: Ledger,
-  membership: Membership,
-  { change, node, supervised }: Submit & { supervised: boolean },
-): GTStoreError | undefined {
+function refusal(options: CommandOptions, { change, node }: Submit): GTStoreError | undefined {
+  const { ledger, membership, isSupervised } = options
   const { ring, tickets } = ledger.state
   if (tickets.filter((ticket) => ticket.outcome === 'open').length >= ticketsKept) {
     const text = `${ticketsKept} changes wait already: ask again when some are done`
     return new GTStoreError('OVERLOADED', text)
   }
-  if (change !== 'remove' && !supervised) {
+  if (change !== 'remove' && !isSupervised()) {
     const text =
       'nobody is there to start a process: start the node yourself with `gtstore run node`'
     return new GTStoreError('CHANGE_REFUSED', text)
   }
   if (change === 'add') return undefined
   if (ring?.placement.nodes.includes(node) !== true) return notAMember(ledger, node)
-  if (membership.isAlive(node)) return undefined
-  const why = membership.obstacleTo(
-    change === 'remove'
-      ? { join: [], leave: [node], replace: [] }
-      : { join: [], leave: [], replace: [[node, nextNodeId(ledger.state)]] },
-  )
+  const why = membership.isAlive(node) ? undefined : obstacleTo(options, ring.placement, node)
   if (why === undefined) return undefined
   return new GTStoreError('CHANGE_REFUSED', `${node} is down, and ${why}: start it again first`)
+}
+
+/** Why a dead member's data cannot be taken from others; by whom it is replaced is no matter. */
+function obstacleTo(
+  { membership, settings }: CommandOptions,
+  placement: Placement,
+  node: NodeId,
+): string | undefined {
+  const delta = { join: [], leave: [node], replace: [] }
+  const plan = planChange(placement, delta, settings, (it) => membership.isAlive(it))
+  return 'blocked' in plan ? plan.blocked : undefined
 }
 
 function notAMember({ state }: Ledger, node: NodeId | ''): GTStoreError {

@@ -1,6 +1,7 @@
 /** The manager is killed at every step of its journal, before the step is durable and right after. */
 import test from 'ava'
-import { type FakeNode, type Kill, servingWorld, type World } from './testing.js'
+import type { FakeNode } from './node.fixture.js'
+import { type Kill, servingWorld, type World } from './world.fixture.js'
 
 interface Story {
   readonly name: string

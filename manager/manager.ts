@@ -12,17 +12,16 @@ import { stopWaitMs } from '../shared/runtime/limits.js'
 import type { Journal, RingFiles } from '../shared/runtime/ports.js'
 import type { Address, Log, Process, ProcessId, Runtime } from '../shared/runtime/runtime.js'
 import { Clients } from './clients.js'
-import { submitChange } from './commands.js'
+import { type CommandOptions, submitChange } from './commands.js'
+import { Inspection } from './inspection.js'
 import { Ledger } from './ledger.js'
 import { ManagerPhase } from './machine.js'
 import { Membership } from './membership.js'
 import { Peers } from './peers.js'
-import { distinctNodes } from './plan.js'
 import { Publisher } from './publisher.js'
+import { notEnrolled } from './refusals.js'
 import { isSound } from './schemas.js'
-import { hasLeft, type ManagerState, nextNodeId } from './state.js'
-import { StatsRounds } from './stats.js'
-import { type StatusSources, statusReport, ticketReport } from './status.js'
+import { type ManagerState, nextNodeId } from './state.js'
 import type { Step } from './steps.js'
 
 /** The swarm's options, as chosen when it was created. */
@@ -62,7 +61,8 @@ export class Manager implements Process {
   readonly #publisher: Publisher
   readonly #membership: Membership
   readonly #clients: Clients
-  readonly #stats: StatsRounds
+  readonly #inspection: Inspection
+  readonly #commands: CommandOptions
   #supervisor: Address | undefined
   #finished = false
 
@@ -83,7 +83,25 @@ export class Manager implements Process {
       log,
     })
     this.#clients = new Clients(this.#ledger)
-    this.#stats = new StatsRounds(runtime)
+    this.#commands = {
+      ledger: this.#ledger,
+      membership: this.#membership,
+      settings: config,
+      isSupervised: () => this.#supervisor !== undefined,
+    }
+    this.#inspection = new Inspection({
+      ...this.#commands,
+      runtime,
+      peers: this.#peers,
+      phase: this.#phase,
+      basics: {
+        name: config.swarm,
+        durability: config.durability,
+        quorums: config,
+        pid: options.self.pid,
+        runDirectory: options.runDirectory,
+      },
+    })
   }
 
   /** What is journaled or about to be: the fold of the steps so far. */
@@ -121,7 +139,7 @@ export class Manager implements Process {
       this.#ledger.commit({ step: 'change.ended', ticket, outcome: 'aborted', reason })
     }
     this.#phase.send({ type: 'stop' })
-    for (const member of this.#processes()) {
+    for (const member of this.#membership.processes) {
       if (this.#peers.isConnected(member)) this.#send(addressOf(member), { kind: 'node.stop' })
       this.#peers.expect(member)
     }
@@ -132,13 +150,13 @@ export class Manager implements Process {
   opened(peer: Address): void {
     this.#peers.opened(peer)
     if (this.#phase.name !== 'stopping') return
-    const isNode = this.#processes().some((member) => addressOf(member) === peer)
+    const isNode = this.#membership.processes.some((member) => addressOf(member) === peer)
     if (isNode) this.#send(peer, { kind: 'node.stop' })
   }
 
   closed(peer: Address): void {
     if (peer === this.#supervisor) this.#supervisor = undefined
-    this.#stats.closed(peer)
+    this.#inspection.closed(peer)
     this.#peers.closed(peer)
   }
 
@@ -166,9 +184,8 @@ export class Manager implements Process {
       case 'handoff.complete':
         return this.#membership.completed(message.plan, message.node)
       case 'node.stats.ok':
-        return this.#stats.answered(from, message.id, message)
       case 'error':
-        return this.#stats.answered(from, message.id, undefined)
+        return this.#inspection.answered(from, message)
       case 'supervisor.register':
         return this.#registerSupervisor(from, message)
       case 'swarm.status':
@@ -245,7 +262,7 @@ export class Manager implements Process {
     })
     const active = staying.filter((member) => this.#peers.isConnected(member))
     if (active.length > 0) return active
-    return this.#processes().filter((member) => this.#peers.isAlive(member))
+    return this.#membership.processes.filter((member) => this.#peers.isAlive(member))
   }
 
   #enroll(from: Address, message: MessageOf<'node.enroll'>): void {
@@ -253,7 +270,7 @@ export class Manager implements Process {
     const node = message.node === '' ? nextNodeId(this.#ledger.state) : message.node
     const record = this.#ledger.state.nodes[node]
     if (message.node !== '' && (record === undefined || record.lost)) {
-      return this.#refuse(from, message, this.#notEnrolled(node))
+      return this.#refuse(from, message, notEnrolled(this.#ledger.state, node))
     }
     const incarnation = (record?.incarnation ?? 0) + 1
     this.#ledger.commit({ step: 'node.enrolled', node, incarnation }, () => {
@@ -303,10 +320,8 @@ export class Manager implements Process {
   }
 
   #submit(from: Address, message: MessageOf<'change.submit'>): void {
-    const { id, change, node } = message
-    const supervised = this.#supervisor !== undefined
-    const request = { change, node, supervised }
-    submitChange(this.#ledger, this.#membership, request, (outcome) => {
+    const { id, node } = message
+    submitChange(this.#commands, message, (outcome) => {
       if (outcome instanceof GTStoreError) return this.#refuse(from, message, outcome)
       const { ticket, fresh } = outcome
       const named = fresh === '' ? node : fresh
@@ -316,60 +331,19 @@ export class Manager implements Process {
   }
 
   #query(from: Address, message: MessageOf<'change.query'>): void {
-    const find = () => this.#ledger.state.tickets.find((it) => it.ticket === message.ticket)
-    if (find() === undefined) {
+    this.#inspection.change(message.ticket, (report) => {
+      if (report !== undefined) {
+        return this.#send(from, { kind: 'change.query.ok', id: message.id, report })
+      }
       const text = `there is no change ${message.ticket}, or it is long done`
-      return this.#refuse(from, message, new GTStoreError('NOT_FOUND', text))
-    }
-    this.#inspect((sources) => {
-      const ticket = find()
-      if (ticket === undefined) return
-      const report = ticketReport(sources, ticket)
-      this.#send(from, { kind: 'change.query.ok', id: message.id, report })
+      this.#refuse(from, message, new GTStoreError('NOT_FOUND', text))
     })
   }
 
   #status(from: Address, { id }: MessageOf<'swarm.status'>): void {
-    this.#inspect((sources) => {
-      this.#send(from, { kind: 'swarm.status.ok', id, status: statusReport(sources) })
+    this.#inspection.status((status) => {
+      this.#send(from, { kind: 'swarm.status.ok', id, status })
     })
-  }
-
-  #inspect(done: (sources: StatusSources) => void): void {
-    const { config, self, runDirectory } = this.#options
-    const isUp = (member: Member) => this.#peers.isConnected(member) && this.#peers.isAlive(member)
-    const up = this.#processes().filter(isUp)
-    this.#stats.collect(up.map(addressOf), (answers) =>
-      done({
-        name: config.swarm,
-        durability: config.durability,
-        quorums: config,
-        pid: self.pid,
-        runDirectory,
-        phase: this.#phase.name,
-        state: this.#ledger.state,
-        queue: this.#membership.queue,
-        member: (node) => this.#membership.member(node),
-        isUp,
-        supervised: this.#supervisor !== undefined,
-        answers,
-      }),
-    )
-  }
-
-  /** The latest life of every node that is in the ring or wants to be. */
-  #processes(): Member[] {
-    const named = this.#ledger.state.ring?.members.map((member) => member.id) ?? []
-    const nodes = distinctNodes(named, this.#membership.queue.joining)
-    return nodes.flatMap((node) => this.#membership.member(node) ?? [])
-  }
-
-  #notEnrolled(node: string): GTStoreError {
-    const left = hasLeft(this.#ledger.state, node) || this.#ledger.state.nodes[node]?.lost === true
-    const text = left
-      ? `${node} has left the swarm, and its id is not used again: start a node without an id`
-      : `${node} was never a node of this swarm: start it with the data directory of its own swarm`
-    return new GTStoreError('NOT_FOUND', text)
   }
 
   #processDied(): void {
@@ -378,7 +352,7 @@ export class Manager implements Process {
   }
 
   #finishIfAlone(): void {
-    if (!this.#processes().some((member) => this.#peers.isAlive(member))) this.#finish()
+    if (!this.#membership.processes.some((member) => this.#peers.isAlive(member))) this.#finish()
   }
 
   #finish(): void {

@@ -17,15 +17,16 @@ import {
   type Placement,
   type RingDescription,
 } from '../shared/ring/description.js'
-import { foundingQuietMs, joinBatchMs } from '../shared/runtime/limits.js'
-import type { CancelTimer, Log, Runtime } from '../shared/runtime/runtime.js'
-import { type Candidate, ChangeQueue, type Intent } from './changes.js'
+import type { Log, Runtime } from '../shared/runtime/runtime.js'
+import { ChangeQueue, type Intent } from './changes.js'
+import { Gathering } from './gathering.js'
 import type { Ledger } from './ledger.js'
 import type { ManagerPhase } from './machine.js'
 import type { Peers } from './peers.js'
 import { distinctNodes, gainersOf, joinersOf, leaversOf, obstacle, planChange } from './plan.js'
 import type { Publisher } from './publisher.js'
-import { hasLeft, isForming } from './state.js'
+import { notEnrolled } from './refusals.js'
+import { isForming } from './state.js'
 
 export interface MembershipOptions {
   readonly runtime: Runtime
@@ -41,10 +42,7 @@ export interface MembershipOptions {
 export class Membership {
   readonly queue = new ChangeQueue()
   readonly #options: MembershipOptions
-  /** Nodes that the supervisor starts by itself. */
-  #expected = 0
-  /** Joins and returns are being gathered, to be published as one. */
-  #gathering: CancelTimer | undefined
+  readonly #gathering: Gathering
   /** A ring is on its way through the journal. */
   #publishing = false
   #completed = { plan: 0, nodes: new Set<NodeId>() }
@@ -53,6 +51,7 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options
+    this.#gathering = new Gathering(options.runtime, () => this.advance())
   }
 
   get #state() {
@@ -69,13 +68,12 @@ export class Membership {
   }
 
   stop(): void {
-    this.#gathering?.()
-    this.#gathering = undefined
+    this.#gathering.stop()
   }
 
   /** The first ring waits a moment for that many nodes. */
   expect(nodes: number): void {
-    this.#expected = nodes
+    this.#gathering.announce(nodes)
     if (this.#state.ring === undefined && this.queue.joining.length > 0) this.#gather()
     this.advance()
   }
@@ -134,6 +132,13 @@ export class Membership {
     return this.#options.peers.life(node)?.member ?? named
   }
 
+  /** The latest life of every node that is in the ring or wants to be. */
+  get processes(): Member[] {
+    const named = this.#state.ring?.members.map((member) => member.id) ?? []
+    const nodes = distinctNodes(named, this.queue.joining)
+    return nodes.flatMap((node) => this.member(node) ?? [])
+  }
+
   isAlive(node: NodeId): boolean {
     const member = this.member(node)
     const lost = this.#state.nodes[node]?.lost === true
@@ -152,21 +157,11 @@ export class Membership {
     this.#startNext(ring)
   }
 
-  /** Why a command's change of this member cannot be done now; undefined if it can. */
-  obstacleTo(delta: Candidate['delta']): string | undefined {
-    const { ring } = this.#state
-    if (ring === undefined) return 'the swarm has no ring yet'
-    const isAlive = (node: NodeId) =>
-      delta.replace.some(([, it]) => it === node) || this.isAlive(node)
-    const plan = planChange(ring.placement, delta, this.#options.settings, isAlive)
-    return 'blocked' in plan ? plan.blocked : undefined
-  }
-
   #joinRefusal(member: Member): GTStoreError | undefined {
     const { id, incarnation } = member
     const record = this.#state.nodes[id]
     if (record === undefined || record.lost || incarnation > record.incarnation) {
-      return notEnrolled(id, hasLeft(this.#state, id) || record?.lost === true)
+      return notEnrolled(this.#state, id)
     }
     const known = this.member(id)?.incarnation ?? 0
     if (incarnation >= known) return undefined
@@ -178,7 +173,7 @@ export class Membership {
   #loseStore(node: NodeId, done: (refused: GTStoreError) => void): void {
     this.#options.ledger.commit({ step: 'store.lost', node }, () => {
       this.#options.log.warn({ node }, 'the store of a member did not survive')
-      done(notEnrolled(node, true))
+      done(notEnrolled(this.#state, node))
       this.advance()
     })
   }
@@ -249,24 +244,14 @@ export class Membership {
 
   #found(): void {
     const { joining } = this.queue
-    if (this.#gathering !== undefined || joining.length === 0) return
+    if (this.#gathering.isOpen || joining.length === 0) return
     const delta = { join: distinctNodes(joining), leave: [], replace: [] }
     this.#publish(planPlacement(undefined, delta, this.#options.settings), undefined)
   }
 
-  /** Joins, and members that come back, are taken together when they arrive within a moment. */
   #gather(): void {
-    const { runtime } = this.#options
-    const founding = this.#state.ring === undefined
-    if (this.#gathering !== undefined && !founding) return
-    this.#gathering?.()
-    this.#gathering = undefined
-    if (founding && this.#expected > 0 && this.queue.joining.length >= this.#expected) return
-    const ms = founding && this.#expected > 0 ? foundingQuietMs : joinBatchMs
-    this.#gathering = runtime.after(ms, 'manager join batch', () => {
-      this.#gathering = undefined
-      this.advance()
-    })
+    if (this.#state.ring === undefined) this.#gathering.founding(this.queue.joining.length)
+    else this.#gathering.arrived()
   }
 
   #copy(ring: RingDescription, change: Change): void {
@@ -280,12 +265,12 @@ export class Membership {
         .map((node) => this.#lossOf(node))
         .find((loss) => loss !== undefined)
     if (reason !== undefined) return this.#abort(ring, change, reason)
-    if (open.length === 0) {
-      log.info({ plan: change.plan }, 'a change has copied its data')
-      phase.send({ type: 'change.copied' })
-      return this.#publish(change.next, undefined)
-    }
-    if (this.#isOutdated(ring)) this.#publish(ring.placement, change)
+    if (this.#isOutdated(ring)) return this.#publish(ring.placement, change)
+    // Who came back and is to leave is named once more, so that it sees itself leave.
+    if (open.length > 0 || this.#hasNewLife(ring)) return
+    log.info({ plan: change.plan }, 'a change has copied its data')
+    phase.send({ type: 'change.copied' })
+    this.#publish(change.next, undefined)
   }
 
   /** A gainer that had copied everything may die, but not lose it again. */
@@ -307,7 +292,10 @@ export class Membership {
   /** Some member has a newer life, or a higher epoch or boot was heard of. */
   #isOutdated(ring: RingDescription): boolean {
     if (this.#state.epoch > ring.epoch || this.#state.boot !== ring.boot) return true
-    if (this.#gathering !== undefined) return false
+    return !this.#gathering.isOpen && this.#hasNewLife(ring)
+  }
+
+  #hasNewLife(ring: RingDescription): boolean {
     return ring.members.some((it) => this.member(it.id)?.incarnation !== it.incarnation)
   }
 
@@ -315,7 +303,7 @@ export class Membership {
     const { settings, log } = this.#options
     for (const { intents, delta } of this.queue.candidates((fresh) => this.#replaced(fresh))) {
       const [intent] = intents as readonly [Intent]
-      if (intent.kind === 'join' && this.#gathering !== undefined) continue
+      if (intent.kind === 'join' && this.#gathering.isOpen) continue
       if (intent.kind === 'leave' && distinctNodes(ring.placement.nodes).length === 1) {
         this.#stopLast(intent.node)
         continue
@@ -406,11 +394,4 @@ export class Membership {
       if (this.#state.nodes[id] === undefined) peers.forget(id)
     }
   }
-}
-
-function notEnrolled(node: NodeId, known: boolean): GTStoreError {
-  const text = known
-    ? `${node} is no longer a node of this swarm: enroll without an id, with an empty store`
-    : `${node} was never a node of this swarm: start it with the data directory of its own swarm`
-  return new GTStoreError('NOT_FOUND', text)
 }

@@ -8,6 +8,7 @@
  */
 import type { Member, RingDescription } from '../shared/ring/description.js'
 import { addressOf } from '../shared/ring/description.js'
+import { compareNodes } from '../shared/ring/ring.js'
 import { ringFilesKept } from '../shared/runtime/limits.js'
 import type { RingFiles } from '../shared/runtime/ports.js'
 import type { Runtime } from '../shared/runtime/runtime.js'
@@ -35,9 +36,11 @@ export class Publisher {
     const follows = this.#current?.epoch === ring.epoch - 1
     this.#files.prune(follows ? ringFilesKept : 1)
     this.#current = ring
-    const named = new Set(ring.members.map((member) => member.id))
-    const gone = previous?.members.filter((member) => !named.has(member.id)) ?? []
-    for (const member of [...ring.members, ...gone]) this.tell(member)
+    // Latest lives: a member that came back meanwhile must hear it too.
+    const named = [...(previous?.members ?? []), ...ring.members]
+    const latest = new Map(named.map((it) => [it.id, this.#peers.life(it.id)?.member ?? it]))
+    const nodes = [...latest.keys()].sort(compareNodes)
+    for (const node of nodes) this.tell(latest.get(node) as Member)
   }
 
   tell(member: Member): void {

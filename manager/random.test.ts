@@ -1,7 +1,8 @@
 /** Random joins, leaves, deaths and commands, with the manager killed in between: all of it settles. */
 import test from 'ava'
 import fc from 'fast-check'
-import { type FakeNode, servingWorld, type World } from './testing.js'
+import type { FakeNode } from './node.fixture.js'
+import { servingWorld, type World } from './world.fixture.js'
 
 type Deed =
   | { readonly do: 'join' }

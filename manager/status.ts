@@ -22,13 +22,17 @@ import { distinctNodes, gainersOf, joinersOf, leaversOf } from './plan.js'
 import { isForming, type ManagerState, type Ticket } from './state.js'
 import { type NodeAnswers, noProgress, sumProgress } from './stats.js'
 
-/** What a report is made of, read at one moment. */
-export interface StatusSources {
+/** What does not change while the manager runs. */
+export interface StatusBasics {
   readonly name: string
   readonly durability: Durability
   readonly quorums: Pick<Placement, 'replicas' | 'readQuorum' | 'writeQuorum'>
   readonly pid: number
   readonly runDirectory: string
+}
+
+/** What a report is made of, read at one moment. */
+export interface StatusSources extends StatusBasics {
   readonly phase: Phase
   readonly state: ManagerState
   readonly queue: ChangeQueue

@@ -1,0 +1,135 @@
+import test from 'ava'
+import type { FakeNode } from './node.fixture.js'
+import { servingWorld } from './world.fixture.js'
+
+test('status shows dead and silent nodes without waiting for them', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const [dead, silent] = nodes as [FakeNode, FakeNode]
+  dead.die()
+  silent.stuck = true
+  world.run(5)
+  const began = world.now
+  const { nodes: reports } = world.status
+  t.true(world.now - began < 1_000)
+  t.like(reports[0], { id: 'n1', state: 'down', keys: null })
+  t.like(reports[1], { id: 'n2', state: 'active', keys: null, socket: '/run/n2.1.sock' })
+  t.like(reports[2], { id: 'n3', state: 'active', keys: 10, bytes: 100, vnodes: 3 })
+  const total = reports.reduce((sum, node) => sum + node.ownership, 0)
+  t.true(Math.abs(total - 1) < 1e-9)
+})
+
+test('node add: an id is set aside, the supervisor starts it, the ticket follows it', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const refused = world.ask({ kind: 'change.submit', id: 1, change: 'add', node: '' })
+  t.like(refused, { kind: 'error', code: 'CHANGE_REFUSED' })
+  world.registerSupervisor(0)
+  world.run(5)
+  const added = world.call('change.submit.ok', { kind: 'change.submit', change: 'add', node: '' })
+  t.is(added.node, 'n4')
+  t.is(world.report(added.ticket).state, 'waiting')
+  world.until(() => world.report(added.ticket).state === 'done', 'done')
+  t.is(world.ring?.members.length, nodes.length + 1)
+})
+
+test('node replace: the fresh node takes the place of the old one', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.registerSupervisor(0)
+  world.run(5)
+  const tokens = [...(world.ring?.placement.tokens ?? [])]
+  const submit = { kind: 'change.submit', change: 'replace', node: 'n2' } as const
+  const { ticket, node } = world.call('change.submit.ok', submit)
+  t.like(world.ask({ ...submit, id: 5 }), { kind: 'error', code: 'CHANGE_REFUSED' })
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  const copying = world.report(ticket)
+  t.is(copying.state, 'copying')
+  t.deepEqual(copying.progress, { rangesDone: 1, rangesTotal: 2, keys: 3, bytes: 4 })
+  world.until(() => world.report(ticket).state === 'done', 'done')
+  t.deepEqual(world.ring?.placement.tokens, tokens)
+  t.deepEqual([...new Set(world.ring?.placement.nodes)].sort(), ['n1', 'n3', node].sort())
+  world.run(10)
+  t.false(nodes[1]?.isAlive)
+})
+
+test('node remove: of a living node, of a dead one, and of one that is not there', (t) => {
+  const { world, nodes } = servingWorld(5)
+  const [first, second, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  const remove = (node: string) => ({ kind: 'change.submit', change: 'remove', node }) as const
+  const { ticket } = world.call('change.submit.ok', remove('n1'))
+  t.is(world.call('change.submit.ok', remove('n1')).ticket, ticket)
+  world.until(() => world.report(ticket).state === 'done', 'done')
+  world.run(10)
+  t.false(first.isAlive)
+  second.die()
+  world.run(5)
+  const dead = world.call('change.submit.ok', remove('n2'))
+  world.until(() => world.report(dead.ticket).state === 'done', 'done')
+  world.untilSettled(rest)
+  t.like(world.ask({ ...remove('n9'), id: 7 }), { kind: 'error', code: 'NOT_FOUND' })
+  t.like(world.ask({ ...remove('n1'), id: 8 }), { kind: 'error', code: 'NOT_FOUND' })
+})
+
+test('too few copies alive: a removal is refused and says what to do', (t) => {
+  const { world, nodes } = servingWorld(4)
+  nodes[0]?.die()
+  nodes[1]?.die()
+  world.run(5)
+  const submit = { kind: 'change.submit', id: 5, change: 'remove', node: 'n1' } as const
+  const reply = world.ask(submit)
+  t.like(reply, { kind: 'error', code: 'CHANGE_REFUSED' })
+  t.regex(reply.kind === 'error' ? reply.message : '', /start it again/)
+})
+
+test('a leave that a dead gainer holds up says so, and goes on when it is back', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [leaver, dead, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  dead.die()
+  world.run(5)
+  leaver.leave()
+  world.run(50)
+  const [change] = world.status.changes
+  t.like(change, { change: 'remove', node: 'n1', state: 'queued' })
+  t.regex(change?.reason ?? '', /n2 is down/)
+  world.untilSettled([dead.restart(), ...rest])
+})
+
+test('the supervisor is told which nodes to start, and which are still awaited', (t) => {
+  const { world } = servingWorld(3)
+  world.registerSupervisor(0)
+  world.run(5)
+  const added = world.call('change.submit.ok', { kind: 'change.submit', change: 'add', node: '' })
+  for (const node of [...world.nodes.values()]) node.die()
+  world.killManager()
+  world.inbox.length = 0
+  world.startManager()
+  world.run(5)
+  const [registered, spawn] = world.inbox.filter((it) => it.to === 'supervisor')
+  t.like(registered?.message, { kind: 'supervisor.register.ok', nodes: ['n1', 'n2', 'n3'] })
+  t.deepEqual(spawn?.message, { kind: 'node.spawn', node: added.node })
+})
+
+test('stop: every node is told, the manager goes last, and refuses what begins something', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.registerSupervisor(0)
+  world.run(5)
+  const added = world.call('change.submit.ok', { kind: 'change.submit', change: 'add', node: '' })
+  world.call('swarm.stop.ok', { kind: 'swarm.stop' })
+  t.like(world.ask({ kind: 'node.enroll', id: 9, node: '' }, 'late'), { code: 'STOPPING' })
+  world.until(() => world.stopped.length > 0, 'the end')
+  t.true(nodes.every((node) => !node.isAlive))
+  t.deepEqual(world.stopped, [undefined])
+  world.killManager()
+  world.supervised = undefined
+  world.startManager()
+  t.like(world.report(added.ticket), { state: 'aborted', reason: 'the swarm was stopped' })
+})
+
+test('stop does not wait for ever for a node that does not go', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.alive.add(999)
+  const [node] = nodes as [FakeNode]
+  node.die()
+  world.alive.add(node.pid)
+  world.manager?.stop()
+  world.run(5_000)
+  t.is(world.stopped.length, 1)
+})
