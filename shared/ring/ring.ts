@@ -27,7 +27,7 @@ export interface Quorums {
 }
 
 /** One side of an arc: who owns it, the primary first, and by which quorums. */
-interface Ownership {
+export interface Ownership {
   readonly owners: readonly NodeId[]
   readonly quorums: Quorums
 }
