@@ -12,6 +12,7 @@ import {
   heldMessagesMax,
   leaveLingerMs,
   nodeInFlightMax,
+  staleRetryMs,
   sweepIntervalMs,
 } from '../shared/runtime/limits.js'
 import type { Engine, RingFiles } from '../shared/runtime/ports.js'
@@ -234,17 +235,27 @@ export class StorageNode implements Process, Desk {
       const refusal = stampRefusal(runtime, this.options.boot, version, version.micros)
       if (refusal !== undefined) return replyError(runtime, request, 'EXPIRED', refusal)
     }
-    if (ring.forming) {
-      const { replicas } = ring.description.placement
-      const message = `the swarm has ${ring.nodes.length} of the ${replicas} nodes that it needs`
-      return replyError(runtime, request, 'FORMING', message)
-    }
+    if (ring.forming) return this.refuseForming(request)
     if (inFlight.size >= nodeInFlightMax) {
       return replyError(runtime, request, 'OVERLOADED', `${this.self} has too many requests`)
     }
     if (!ring.arcOf(request.token).owners.includes(this.self)) return this.passOn(request)
     if (request.kind === 'put') new PutCoordination(this, request).begin()
     else new GetCoordination(this, request).begin()
+  }
+
+  /** Not by an old ring: the newest may have the nodes that the one held lacks. */
+  private refuseForming(request: Request): void {
+    const { epoch } = this.ring
+    this.catchUp()
+    if (this.ring.epoch !== epoch) return this.route(request)
+    if (this.keeper.isAdopting) {
+      this.runtime.after(staleRetryMs, 'route again', () => this.route(request))
+      return
+    }
+    const { replicas } = this.ring.description.placement
+    const message = `the swarm has ${this.ring.nodes.length} of the ${replicas} nodes that it needs`
+    replyError(this.runtime, request, 'FORMING', message)
   }
 
   private passOn(request: Request): void {
