@@ -75,5 +75,8 @@ export const managerAnswerMs = 1_000
  */
 export const attemptsCount = 3
 export const attemptMinMs = 250
-/** Calls that wait for a place among those in flight; more are refused as overloaded. */
-export const clientWaitingMax = 1_000_000
+/**
+ * Calls that wait for a place among those in flight; more are refused as overloaded. As many take about
+ * the default timeout to work off.
+ */
+export const clientWaitingMax = 262_144
