@@ -1,7 +1,12 @@
 import test from 'ava'
 import type { Version } from '../shared/data/version.js'
 import type { Put } from '../shared/protocol/messages.js'
-import { clientInFlightMax, maxFlightMs, unavailableRetryMs } from '../shared/runtime/limits.js'
+import {
+  clientInFlightMax,
+  clientWaitingMax,
+  maxFlightMs,
+  unavailableRetryMs,
+} from '../shared/runtime/limits.js'
 import type { GetResult } from './core.js'
 import {
   answer,
@@ -269,6 +274,17 @@ test('calls beyond the limit wait their turn, with their deadline', (t) => {
   )
   for (const one of next) answer(core, one)
   t.is(first.settled + last.settled, 2)
+})
+
+test('the line of waiting calls is bounded', (t) => {
+  const { world, core } = registeredClient(['n1.1'])
+  for (let i = 0; i < clientInFlightMax + clientWaitingMax; i++) core.get(key, {}, () => {})
+  const [done, seen] = outcome<GetResult>()
+  const cancel = core.get(key, {}, done)
+  t.is(core.pending, clientInFlightMax + clientWaitingMax)
+  cancel()
+  world.pass(1)
+  t.like(seen, { settled: 1, error: { code: 'OVERLOADED', definite: true } })
 })
 
 test('delete: a read, then a tombstone stamped after it; retries keep the stamp', (t) => {
