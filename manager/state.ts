@@ -3,7 +3,7 @@ import type { NodeId, Placement, RingDescription } from '../shared/ring/descript
 import { ticketsKept } from '../shared/runtime/limits.js'
 import type { Step } from './steps.js'
 
-export interface NodeRecord {
+interface NodeRecord {
   /** The number of the last life granted; 0: the id is set aside, nobody has claimed it. */
   readonly incarnation: number
   /** Of the store that joined the ring; empty before. */
@@ -156,7 +156,7 @@ function forgetOld(tickets: readonly Ticket[]): readonly Ticket[] {
   return tickets.filter((ticket) => ticket.outcome === 'open' || surplus-- <= 0)
 }
 
-export function numberOf(node: NodeId): number {
+function numberOf(node: NodeId): number {
   return Number(node.slice(1))
 }
 

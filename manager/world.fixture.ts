@@ -20,7 +20,7 @@ import { FakeNode, reconnectMs } from './node.fixture.js'
 import { fold, initialState } from './state.js'
 import type { Step } from './steps.js'
 
-export const testConfig: ManagerConfig = {
+const testConfig: ManagerConfig = {
   swarm: 'test',
   replicas: 3,
   readQuorum: 2,
