@@ -41,6 +41,7 @@ export class Connection {
   readonly #writer: FrameWriter
   readonly #reader: FrameReader
   readonly #helloTimer: NodeJS.Timeout
+  #refused = false
 
   private constructor(
     owner: ConnectionOwner,
@@ -98,6 +99,7 @@ export class Connection {
 
   /** Says why, and closes. */
   refuse(reason: string): void {
+    this.#refused = true
     this.#writeNow({ kind: 'hello.refused', protocol: protocolVersion, reason })
     this.#socket.destroySoon()
   }
@@ -119,38 +121,32 @@ export class Connection {
 
   #take(chunk: Uint8Array): void {
     this.#reader.push(chunk)
-    while (!this.#socket.destroyed) {
+    while (!this.#socket.destroyed && !this.#refused) {
       const message = this.#reader.next()
       if (message === undefined) return
       if (message instanceof Malformed) {
         this.#fail(message.message)
         return
       }
-      if (this.open) this.#owner.received(this, message)
-      else if (!this.#greet(message)) return
+      if (!this.open) this.#greet(message)
+      else if (isGreeting(message)) this.#fail('greeted twice')
+      else this.#owner.received(this, message)
     }
   }
 
-  /** False: the connection is over. */
-  #greet(message: Message): boolean {
+  #greet(message: Message): void {
     if (this.#dialled && message.kind === 'hello.ok') {
       this.#setOpen()
       this.#owner.accepted(this)
-      return true
-    }
-    if (this.#dialled && message.kind === 'hello.refused') {
+    } else if (this.#dialled && message.kind === 'hello.refused') {
       this.#owner.refused(this, message.protocol, message.reason)
       this.destroy()
-      return false
-    }
-    if (this.#dialled || message.kind !== 'hello') {
-      this.#fail('not a hello')
-      return false
-    }
-    return this.#greetAccepted(message.protocol, message.from, message.lane)
+    } else if (!this.#dialled && message.kind === 'hello') {
+      this.#greetAccepted(message.protocol, message.from, message.lane)
+    } else this.#fail('not a hello')
   }
 
-  #greetAccepted(protocol: number, from: Address, lane: Lane): boolean {
+  #greetAccepted(protocol: number, from: Address, lane: Lane): void {
     const refusal =
       protocol === protocolVersion
         ? this.#owner.greeted(this, from, lane)
@@ -158,14 +154,13 @@ export class Connection {
     if (refusal !== undefined) {
       this.#owner.log.warn({ peer: from, reason: refusal }, 'connection refused')
       this.refuse(refusal)
-      return false
+      return
     }
     this.#writeNow({ kind: 'hello.ok', protocol: protocolVersion })
     this.peer = from
     this.lane = lane
     this.#setOpen()
     this.#owner.accepted(this)
-    return true
   }
 
   #setOpen(): void {
@@ -196,4 +191,8 @@ export class Connection {
     for (const piece of pieces) this.#socket.write(piece)
     this.#socket.uncork()
   }
+}
+
+function isGreeting({ kind }: Message): boolean {
+  return kind === 'hello' || kind === 'hello.ok' || kind === 'hello.refused'
 }

@@ -6,7 +6,7 @@ import { decode, encode, readMessage, writeMessage } from './codec.js'
 import { anyMessage, messageKinds, messageOf } from './message-arbitraries.test-suite.js'
 import { type Message, messageFields } from './messages.js'
 
-const cbor = new Encoder({ useRecords: false, variableMapSize: true, int64AsNumber: true })
+const cbor = new Encoder({ useRecords: false, variableMapSize: true })
 
 for (const kind of messageKinds) {
   test(`${kind}: what is encoded is decoded`, (t) => {
@@ -43,12 +43,10 @@ test('another CBOR library reads the same array', (t) => {
     3_000_000_000,
     Buffer.from('key'),
     null,
-    [1, 5_000_000_000, '0123456789abcdef'],
+    [1, 5_000_000_000n, '0123456789abcdef'],
     24,
   ])
-  const [kind, id, epoch, token, key, value, [boot, micros, writer], born] = fields
-  const version = [boot, BigInt(micros), writer]
-  t.deepEqual(decode(cbor.encode([kind, id, epoch, token, key, value, version, born])), message)
+  t.deepEqual(decode(cbor.encode(fields)), message)
 })
 
 test('every message is CBOR to another library', (t) => {
