@@ -89,9 +89,10 @@ export class Forward implements Exchange {
     this.finish({ ...reply, id: this.request.id, definite: isDefinite(this.request) })
   }
 
-  /** The coordinator holds another ring: meet it there. */
+  /** The coordinator holds another ring: meet it there. It may have begun under the one before. */
   private routeAnew(epoch: number): void {
     const { ring, inFlight, runtime } = this.desk
+    this.request.begun = true
     const held = ring.epoch
     inFlight.delete(this.id)
     if (epoch > held) this.desk.catchUp()
