@@ -1,7 +1,7 @@
 /**
- * What the command line and the drivers ask of a swarm besides its data: status, membership changes,
- * stopping, and what each node stores. One connection to the manager, and one to each node asked; no
- * retries, since whoever watches decides about these.
+ * What the command line and the drivers ask of a swarm besides its data: status, membership
+ * changes, stopping, and what each node stores. One connection to the manager, and one to each node
+ * asked; no retries, since whoever watches decides about these.
  */
 import { randomBytes } from 'node:crypto'
 import { cannotConnect, checkRunDirectory } from '../shared/os/reach.js'

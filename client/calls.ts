@@ -2,8 +2,8 @@
  * One call of the user, from its first attempt to its one outcome.
  *
  * What decides how a failure is reported is `unsure`: whether some attempt was sent and its end is
- * not known. Only a write of which every attempt surely came to nothing is a definite failure. A read
- * changes nothing, so its failures are always definite.
+ * not known. Only a write of which every attempt surely came to nothing is a definite failure. A
+ * read changes nothing, so its failures are always definite.
  */
 import type { Micros, Version } from '../shared/data/version.js'
 import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'

@@ -1,10 +1,11 @@
 /**
- * The client, without its sockets and promises: registers, stamps writes, checks arguments, and hands
- * calls to the dispatcher. Every call has exactly one outcome, given to its callback, never before the
- * method that made it returned.
+ * The client, without its sockets and promises: registers, stamps writes, checks arguments, and
+ * hands calls to the dispatcher. Every call has exactly one outcome, given to its callback, never
+ * before the method that made it returned.
  *
- * A delete is a read followed by the write of a tombstone, because it tells whether the key existed.
- * The two are one call with one deadline, but not one step: in between another client may write.
+ * A delete is a read followed by the write of a tombstone, because it tells whether the key
+ * existed. The two are one call with one deadline, but not one step: in between another client may
+ * write.
  */
 import type { Version } from '../shared/data/version.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
@@ -101,7 +102,7 @@ export class ClientCore implements Process {
   /** Must succeed before the first call. Fails with CANNOT_CONNECT, or NOT_FOUND for `via`. */
   register(timeoutMs: Millis, done: (error: GTStoreError | undefined) => void): void {
     const cancelTimer = this.runtime.after(timeoutMs, 'client.register.timeout', () => {
-      const message = `neither the manager nor a storage node could be reached within ${timeoutMs} ms`
+      const message = `neither manager nor node could be reached within ${timeoutMs} ms`
       this.registered(new GTStoreError('CANNOT_CONNECT', message))
     })
     this.registering = { done, cancelTimer }
@@ -132,8 +133,8 @@ export class ClientCore implements Process {
   }
 
   /**
-   * Reads whether the key exists, then writes a tombstone, stamped after the read. `existed` is what
-   * the read saw: a write between the two is deleted as well, without a trace in it.
+   * Reads whether the key exists, then writes a tombstone, stamped after the read. `existed` is
+   * what the read saw: a write between the two is deleted as well, without a trace in it.
    */
   delete(key: Uint8Array, options: PutOptions, done: DeleteDone): Cancel {
     const error = this.refusal(key, null, 'w', options.w, options.timeoutMs)
@@ -161,7 +162,10 @@ export class ClientCore implements Process {
     return (cause) => this.dispatcher.abort(call, cause)
   }
 
-  /** Refuses new calls; `done` follows when those pending are over, by their deadlines at the latest. */
+  /**
+   * Refuses new calls; `done` follows when those pending are over, by their deadlines at the
+   * latest.
+   */
   finalize(done: () => void): void {
     const before = this.finalizing
     this.finalizing = () => {

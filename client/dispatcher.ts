@@ -2,10 +2,11 @@
  * Brings every call to its one outcome: sends it to the forwarder, and again, with the same stamp,
  * to another node when that one dies, refuses, finds too few owners or stays silent.
  *
- * A call is either waiting for a place (see clientInFlightMax) or among those in flight. The hot path,
- * from `add` to the first answer, holds no timer, promise or copy: one coarse sweep looks after
- * deadlines and silent nodes, and passes over all calls only when the earliest of them is due. Pauses
- * before retries have timers of their own, since they are rare and finer than the sweep.
+ * A call is either waiting for a place (see clientInFlightMax) or among those in flight. The hot
+ * path, from `add` to the first answer, holds no timer, promise or copy: one coarse sweep looks
+ * after deadlines and silent nodes, and passes over all calls only when the earliest of them is
+ * due. Pauses before retries have timers of their own, since they are rare and finer than the
+ * sweep.
  */
 import type { Micros } from '../shared/data/version.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
@@ -87,7 +88,9 @@ export class Dispatcher {
     this.afterSettled()
   }
 
-  /** A node's error counts for the attempt it was asked in; those given up on are `unsure` already. */
+  /**
+   * A node's error counts for the attempt it was asked in; those given up on are `unsure` already.
+   */
   refused(message: ErrorReply): void {
     const call = this.inFlight.get(message.id)
     if (call === undefined || call.id !== message.id || call.state !== 'sent') return

@@ -1,6 +1,7 @@
 /**
- * How values become bytes and back, chosen by name as in Level. A value that does not fit its encoding
- * is refused, in both directions: bytes that are not UTF-8 would otherwise come back silently changed.
+ * How values become bytes and back, chosen by name as in Level. A value that does not fit its
+ * encoding is refused, in both directions: bytes that are not UTF-8 would otherwise come back
+ * silently changed.
  */
 import { isUtf8 } from 'node:buffer'
 import { Encoder } from 'cbor-x'

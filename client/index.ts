@@ -5,7 +5,7 @@
  * import { init } from 'gtstore'
  * await using store = await init()
  * await store.put('city', 'Bochum')
- * const found = await store.get('city') // { value: 'Bochum', version: '1.8412339.5f…', node: 'n2' }
+ * const found = await store.get('city') // { value: 'Bochum', version: '1.841.5f…', node: 'n2' }
  * ```
  *
  * An open client does not keep its process alive, a call without an outcome does.
@@ -47,7 +47,9 @@ export interface InitOptions<E extends ValueEncoding = ValueEncoding> {
   readonly timeoutMs?: number | undefined
   /** How values are put and got: `utf8` (default), `buffer`, `json` or `cbor`. */
   readonly valueEncoding?: E | undefined
-  /** Id of the node to which calls go first, while it is up. Default: the manager chooses, in turn. */
+  /**
+   * Id of the node to which calls go first, while it is up. Default: the manager chooses, in turn.
+   */
   readonly via?: string | undefined
   /** Aborts `init`. */
   readonly signal?: AbortSignal | undefined
@@ -83,9 +85,9 @@ export interface Found<V> {
 }
 
 /**
- * A connection to a swarm. Any number of calls may run at once; calls on one key that overlap have no
- * order among them. Every call ends with a result or a GTStoreError whose `definite` says whether
- * the write surely did not happen.
+ * A connection to a swarm. Any number of calls may run at once; calls on one key that overlap have
+ * no order among them. Every call ends with a result or a GTStoreError whose `definite` says
+ * whether the write surely did not happen.
  */
 export interface Client<Put = string, Got = Put> extends AsyncDisposable {
   /** The manager's number for this client; 0 where the manager could not be asked. */
@@ -107,20 +109,22 @@ export interface Client<Put = string, Got = Put> extends AsyncDisposable {
     options: GetOptions & { readonly valueEncoding: E },
   ): Promise<Found<ValueTypes[E]['got']> | undefined>
   /**
-   * Deletes a key. `existed` tells whether it had a value just before: the read and the write are two
-   * steps, and what another client writes between them is deleted too, without showing in `existed`.
+   * Deletes a key. `existed` tells whether it had a value just before: the read and the write are
+   * two steps, and what another client writes between them is deleted too, without showing in
+   * `existed`.
    */
   delete(key: Key, options?: PutOptions): Promise<{ existed: boolean }>
   /**
-   * Ends the client: calls fail with CLOSED from now on; resolves when the pending ones are over, by
-   * their own timeouts at the latest.
+   * Ends the client: calls fail with CLOSED from now on; resolves when the pending ones are over,
+   * by their own timeouts at the latest.
    */
   finalize(): Promise<void>
 }
 
 /**
- * Connects to a swarm. Asks its manager for an id and a forwarder; where that is down, the published
- * ring tells whom to ask. Fails with CANNOT_CONNECT when neither works within `timeoutMs`.
+ * Connects to a swarm. Asks its manager for an id and a forwarder; where that is down, the
+ * published ring tells whom to ask. Fails with CANNOT_CONNECT when neither works within
+ * `timeoutMs`.
  */
 export function init(options?: InitOptions<'utf8'>): Promise<Client<string>>
 export function init(options: InitOptions<'buffer'>): Promise<Client<Uint8Array, Buffer>>

@@ -4,8 +4,8 @@
  * them that live will do: reads and writes need no manager.
  *
  * One attempt runs at a time and they keep a distance of managerRetryMs, so that a manager that
- * names dead nodes for a moment is not asked in a tight loop. They end with the first success, or when
- * nobody waits for one any more.
+ * names dead nodes for a moment is not asked in a tight loop. They end with the first success, or
+ * when nobody waits for one any more.
  */
 import type { ClientRegisterOk } from '../shared/protocol/messages.js'
 import { addressOf, type RingDescription } from '../shared/ring/description.js'

@@ -1,8 +1,8 @@
 /**
  * The nodes that this client may ask, in the order in which it would try them. The first is its
- * forwarder: all calls go there until it leaves, dies or is stuck; then the next one takes its place.
- * A node that was lost is forgotten, since a node that comes back has another address. When none is
- * left, the client registers again.
+ * forwarder: all calls go there until it leaves, dies or is stuck; then the next one takes its
+ * place. A node that was lost is forgotten, since a node that comes back has another address. When
+ * none is left, the client registers again.
  */
 import type { NodeId } from '../shared/ring/description.js'
 import type { Address } from '../shared/runtime/runtime.js'

@@ -1,6 +1,6 @@
 /**
- * A world in which a test plays everybody else: it sees what the client sends, answers in the name of
- * nodes and manager, and moves the clock.
+ * A world in which a test plays everybody else: it sees what the client sends, answers in the name
+ * of nodes and manager, and moves the clock.
  */
 import type { ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
 import type { Get, Message, Put } from '../shared/protocol/messages.js'

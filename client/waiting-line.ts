@@ -1,7 +1,7 @@
 /**
- * First in, first out, with removal from the middle. An array whose head moves: shifting an array, or
- * the first entry of a Set, costs more the longer the line is. What was removed is skipped when its
- * turn comes, and swept out when there is more of it than of the rest.
+ * First in, first out, with removal from the middle. An array whose head moves: shifting an array,
+ * or the first entry of a Set, costs more the longer the line is. What was removed is skipped when
+ * its turn comes, and swept out when there is more of it than of the rest.
  */
 const slackMax = 1024
 

@@ -1,6 +1,6 @@
 /**
- * What can be said about a run directory to those who only want to talk to its swarm: whether it may
- * be trusted, and why nobody answers in it.
+ * What can be said about a run directory to those who only want to talk to its swarm: whether it
+ * may be trusted, and why nobody answers in it.
  */
 import { existsSync, lstatSync } from 'node:fs'
 import { GTStoreError } from '../protocol/errors.js'
@@ -33,6 +33,6 @@ function reasonIn(run: string): string {
 }
 
 function refused(run: string, reason: string): GTStoreError {
-  const message = `run directory ${run} is refused: ${reason}; name another with --dir or GTSTORE_DIR`
-  return new GTStoreError('INVALID_ARGUMENT', message)
+  const next = 'name another with --dir or GTSTORE_DIR'
+  return new GTStoreError('INVALID_ARGUMENT', `run directory ${run} is refused: ${reason}; ${next}`)
 }
