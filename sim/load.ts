@@ -121,14 +121,15 @@ class Client {
 
   #call(done: () => void): void {
     const random = this.#random
-    const { keys, hotShare, replicas, readQuorum, writeQuorum } = this.#options.host.settings
+    const { keys, hotShare, readShare, replicas, readQuorum, writeQuorum } =
+      this.#options.host.settings
     const key = random.chance(hotShare) ? 'k0' : `k${random.below(keys)}`
     const hasty = random.chance(hastyShare)
     const timeoutMs = hasty ? random.between(...hastyMs) : callTimeoutMs
     const isRaised = random.chance(0.1)
     const r = isRaised ? random.between(readQuorum, replicas) : undefined
     const w = isRaised ? random.between(writeQuorum, replicas) : undefined
-    const kind = random.pick(['put', 'put', 'put', 'put', 'get', 'get', 'get', 'get', 'delete'])
+    const kind = random.chance(readShare) ? 'get' : random.chance(0.8) ? 'put' : 'delete'
     if (kind === 'get') this.#get(key, { r, timeoutMs, hasty }, done)
     else if (kind === 'put') this.#put(key, { w, timeoutMs, hasty }, done)
     else this.#delete(key, { w, timeoutMs, hasty }, done)

@@ -104,7 +104,7 @@ export class Network {
   #dial(link: Link): void {
     const { world, weather } = this.#options
     link.state = 'dialing'
-    world.at(weather.delay(link.owner.address, link.peer), () => {
+    world.at(weather.delay(link.owner.address, link.peer, undefined), () => {
       if (link.state !== 'dialing') return
       const target = this.#listening.get(link.peer)
       if (target === undefined || target === link.owner) {
@@ -138,7 +138,7 @@ export class Network {
     const { world, weather, reorder, overWire } = this.#options
     const received = overWire(message)
     const lane = laneOf(message.kind)
-    let arrival = world.micros + weather.delay(link.owner.address, link.peer)
+    let arrival = world.micros + weather.delay(link.owner.address, link.peer, message.kind)
     if (!reorder) arrival = Math.max(arrival, link.arrivals[lane])
     link.arrivals[lane] = Math.max(link.arrivals[lane], arrival)
     world.at(arrival - world.micros, () => {
@@ -158,7 +158,7 @@ export class Network {
     const end = link.other
     if (end === undefined) return
     const { data, control, bulk } = link.arrivals
-    const soonest = world.micros + weather.delay(link.owner.address, link.peer)
+    const soonest = world.micros + weather.delay(link.owner.address, link.peer, undefined)
     world.at(Math.max(soonest, data, control, bulk) - world.micros, () => {
       if (end.state !== 'closed') this.#reportClosed(end)
     })

@@ -3,6 +3,7 @@
  * so that a run needs nothing else to be repeated.
  */
 import type { Micros } from '../shared/data/version.js'
+import type { MessageKind } from '../shared/protocol/messages.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import { Random } from './random.js'
 import type { Climate } from './weather.js'
@@ -25,7 +26,9 @@ export interface Settings {
   readonly changes: number
   /** Longest pause between two changes; short ones make them queue. */
   readonly changePauseMs: Millis
-  /** Longest pause between two calls of one kind. */
+  /** Share of gets among the calls: a stale read shows where few writes come between. */
+  readonly readShare: number
+  /** Longest pause of a client between two calls. */
   readonly thinkMicros: Micros
   readonly climate: Climate
   readonly reorder: boolean
@@ -48,6 +51,24 @@ export const hastyMs: readonly [Millis, Millis] = [5, 60]
 /** Every so often a seed passes its messages through the codec, which costs time. */
 const codecEvery = 10
 
+/** The kinds of which a late one may make others see something half done. */
+const heldUpKinds: readonly MessageKind[] = [
+  'hello',
+  'hello',
+  'coordinate.put',
+  'coordinate.get.ok',
+  'replica.put',
+  'replica.put',
+  'replica.put.ok',
+  'replica.get',
+  'replica.get.ok',
+  'ring.publish',
+  'ring.publish',
+  'handoff.pull',
+  'handoff.batch',
+  'handoff.complete',
+]
+
 export function settingsOf(seed: number): Settings {
   const random = new Random(seed, 'settings')
   const replicas = random.pick([2, 3, 3, 3, 3, 5])
@@ -66,11 +87,13 @@ export function settingsOf(seed: number): Settings {
     operations: 2 * leastOperations,
     changes: random.between(leastChanges, leastChanges + 4),
     changePauseMs: random.pick([1, 40, 150, 300]),
+    readShare: random.pick([0.4, 0.7, 0.9]),
     thinkMicros: random.pick([200, 2_000, 10_000]),
     climate: {
       quickMicros: random.pick([50, 300, 1_500]),
       slowShare: random.pick([0, 0.02, 0.3]),
       slowMicros: random.pick([2_000, 20_000, 80_000]),
+      heldUp: [random.pick(heldUpKinds), random.pick(heldUpKinds)],
       driftMicros: random.pick([5_000, 60_000, 300_000]),
     },
     reorder: random.chance(0.7),

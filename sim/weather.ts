@@ -1,9 +1,12 @@
 /**
  * How long messages take. Most are quick, some are slow, and now and then the processes fall into
  * two groups between which everything is slow for a while (two busy cores, one of them starved).
+ * Each seed also holds up certain kinds of messages: whole protocol steps then meet in an order that
+ * chance alone would take very long to find (swarm testing, Groce et al., 2012).
  * Nothing is lost: a Unix socket loses nothing, it only makes one wait.
  */
 import type { Micros } from '../shared/data/version.js'
+import type { MessageKind } from '../shared/protocol/messages.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Random } from './random.js'
 import type { World } from './world.js'
@@ -14,6 +17,8 @@ export interface Climate {
   /** Share of slow messages, and how slow they may be. */
   readonly slowShare: number
   readonly slowMicros: Micros
+  /** Kinds of messages that are slow as often as not. */
+  readonly heldUp: readonly MessageKind[]
   /** Longest time that two groups drift apart. */
   readonly driftMicros: Micros
 }
@@ -42,11 +47,15 @@ export class Weather {
     this.#world.trace.event(this.#world.micros, 'weather', 'drift', lasts)
   }
 
-  delay(from: Address, to: Address): Micros {
+  /** `kind` undefined: a connection that is made or ends. */
+  delay(from: Address, to: Address, kind: MessageKind | undefined): Micros {
     const random = this.#random
-    const { quickMicros, slowShare, slowMicros } = this.#climate
+    const { quickMicros, slowShare, slowMicros, heldUp, driftMicros } = this.#climate
     let delay = socketMicros - quickMicros * Math.log(1 - random.next())
     if (random.chance(slowShare)) delay += random.below(slowMicros)
+    if (kind !== undefined && heldUp.includes(kind) && random.chance(0.5)) {
+      delay += random.below(driftMicros)
+    }
     const left = this.#driftEnds - this.#world.micros
     if (left > 0 && this.#groupOf(from) !== this.#groupOf(to))
       delay += left * random.next() + left / 2
