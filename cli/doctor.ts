@@ -172,10 +172,6 @@ async function manager({ run, command }: Context): Promise<Look> {
 }
 
 async function askStatus(run: string): Promise<StatusReport> {
-  const admin = await openAdmin({ run })
-  try {
-    return await admin.status()
-  } finally {
-    await admin.close()
-  }
+  await using admin = await openAdmin({ run })
+  return await admin.status()
 }

@@ -3,18 +3,19 @@
  * is left, by the process files. With --volumes it removes what a swarm writes, and nothing else
  * that may lie in the same directory.
  */
-import { readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isProcessAlive } from '../shared/os/linux.js'
-import { listProcesses } from '../shared/os/process-files.js'
+import { hasProcessFile, listProcesses } from '../shared/os/process-files.js'
 import { readSwarmFile, swarmFilePath } from '../shared/os/swarm-file.js'
 import type { ProcessId } from '../shared/runtime/runtime.js'
 import { CommandError, exitCodes } from './errors.js'
 import { describeStop } from './lifetime.js'
-import { askManagerMs, killMs, stopGraceMs, stopNodesMs, watchProcessesMs } from './limits.js'
+import { killMs, watchProcessesMs } from './limits.js'
 import { takeLock } from './lock.js'
 import type { Context } from './options.js'
+import { removeRings, sweepRunFiles } from './run-files.js'
 import { catchSignals, signalExitCode } from './signals.js'
 import { stopSwarm } from './stop.js'
 
@@ -22,17 +23,24 @@ export async function down(context: Context, flags: { volumes?: boolean }): Prom
   const { run, data, output } = context
   refuseOtherSwarm(context)
   const signals = catchSignals()
-  const supervised = await stopSupervisor(run, signals.first)
-  const rest = await stopSwarm(run, [], signals.first)
+  const before = listProcesses(run)
+  const supervisor = before.find(({ role }) => role === 'supervisor')
+  if (supervisor !== undefined) signal(supervisor, 'SIGTERM')
+  await stopSwarm(run, [], signals.first)
+  if (supervisor !== undefined) await outlive(supervisor, signals.first)
+  // What a supervisor started in its last moments, and did not live to stop.
+  await stopSwarm(run, [], signals.first)
   if (signals.received !== undefined && listProcesses(run).length > 0) {
     return signalExitCode(signals.received)
   }
-  const stopped = supervised + rest.stopped
+  // Whoever ended by itself took its process file along.
+  const killed = before.map(({ address }) => address).filter((name) => hasProcessFile(run, name))
+  sweepRunFiles(run)
   if (flags.volumes === true) await removeVolumes(context)
-  const { killed } = rest
+  const stopped = before.length
   output.result({ stopped, killed, volumes: flags.volumes === true ? 'removed' : 'kept' }, () => {
-    const what = stopped === 0 ? 'nothing was running' : describeStop(rest, data)
-    return flags.volumes === true ? `${what.split(';')[0]}; the data is removed` : what
+    const what = stopped === 0 ? 'nothing was running' : describeStop(killed)
+    return `${what}; ${flags.volumes === true ? 'the data is removed' : `the data stays in ${data}`}`
   })
   return exitCodes.ok
 }
@@ -48,22 +56,13 @@ function refuseOtherSwarm({ swarm, data }: Context): void {
   )
 }
 
-/** How many processes ended with it. It stops its swarm by itself, as with Ctrl-C. */
-async function stopSupervisor(run: string, hurry: AbortSignal): Promise<number> {
-  const running = listProcesses(run)
-  const supervisor = running.find(({ role }) => role === 'supervisor')
-  if (supervisor === undefined) return 0
-  signal(supervisor, 'SIGTERM')
-  const patienceMs = askManagerMs + stopGraceMs + askManagerMs + stopNodesMs + killMs
-  const deadline = performance.now() + patienceMs
+/** Told to stop, it starts nothing any more, and ends when the swarm is gone. */
+async function outlive(supervisor: ProcessId, interrupted: AbortSignal): Promise<void> {
+  const deadline = performance.now() + killMs
   while (isProcessAlive(supervisor)) {
-    if (performance.now() > deadline || hurry.aborted) {
-      signal(supervisor, 'SIGKILL')
-      break
-    }
+    if (performance.now() > deadline || interrupted.aborted) signal(supervisor, 'SIGKILL')
     await delay(watchProcessesMs)
   }
-  return running.length - listProcesses(run).length
 }
 
 function signal(target: ProcessId, name: NodeJS.Signals): void {
@@ -81,7 +80,7 @@ async function removeVolumes({ run, data }: Context): Promise<void> {
   if (readSwarmFile(data) !== undefined) await refuseInUse(data)
   for (const name of volumes) rmSync(join(data, name), { recursive: true, force: true })
   rmSync(swarmFilePath(data), { force: true })
-  removeRunFiles(run)
+  removeRings(run)
   for (const directory of [data, run]) removeIfEmpty(directory)
 }
 
@@ -97,21 +96,6 @@ async function refuseInUse(data: string): Promise<void> {
     `the data directory ${data} is in use by a swarm with another run directory`,
     'stop that swarm first: `gtstore down --dir ITS_RUN_DIRECTORY`',
   )
-}
-
-/** Rings of a swarm whose data is gone would mislead the next one. */
-export function removeRunFiles(run: string): void {
-  for (const name of entries(run)) {
-    if (/^ring\.\d+$|\.sock$/.test(name)) rmSync(join(run, name), { force: true })
-  }
-}
-
-function entries(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
 }
 
 function removeIfEmpty(directory: string): void {

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startTimeOf } from '../shared/os/linux.js'
 import { openLog } from '../shared/os/log.js'
-import { writeProcessFile } from '../shared/os/process-files.js'
+import { listProcesses, writeProcessFile } from '../shared/os/process-files.js'
 import {
   readSwarmFile,
   type SwarmOptions,
@@ -18,8 +18,8 @@ import type { Durability, SwarmState } from '../shared/protocol/messages.js'
 import { CommandError, exitCodes } from './errors.js'
 import { takeLock } from './lock.js'
 import { logDirectory, logTails } from './processes.js'
+import { removeRings, sweepRunFiles } from './run-files.js'
 import { type Signals, signalExitCode } from './signals.js'
-import type { Stopped } from './stop.js'
 import { type Readiness, Supervisor } from './supervisor.js'
 
 export interface LifetimeOptions {
@@ -91,6 +91,8 @@ async function live(life: LifetimeOptions): Promise<number> {
   const founding = existsSync(foundingFile)
   const at = { run, data, logLevel, logs: logDirectory(data) }
   const supervisor = await Supervisor.open({ at, options, foundingFile, founding, log, note })
+  sweepRunFiles(run)
+  if (fresh && listProcesses(run).length === 1) removeRings(run)
   try {
     const readiness = await supervisor.start(signals.first)
     life.onStarted(describe(life, readiness, began))
@@ -102,8 +104,8 @@ async function live(life: LifetimeOptions): Promise<number> {
   }
   const how = await Promise.race([signals.arrived, supervisor.ended])
   life.note(how === 'failed' ? 'no process of the swarm is left' : 'stopping')
-  const { killed } = await supervisor.stop(signals.second)
-  note(describeStop({ stopped: 0, killed }, data))
+  const killed = await supervisor.stop(signals.second)
+  note(`${describeStop(killed)}; the data stays in ${data}`)
   log.close()
   return how === 'failed' ? exitCodes.failure : exitCodes.ok
 }
@@ -127,9 +129,8 @@ function describe(life: LifetimeOptions, readiness: Readiness, began: Date): Sta
   }
 }
 
-export function describeStop({ killed }: Stopped, data: string): string {
-  const forced = killed.length === 0 ? '' : `; had to be killed: ${killed.join(', ')}`
-  return `stopped${forced}; the data stays in ${data}`
+export function describeStop(killed: readonly string[]): string {
+  return killed.length === 0 ? 'stopped' : `stopped (had to be killed: ${killed.join(', ')})`
 }
 
 function startFailed(error: unknown, data: string, began: Date): CommandError {

@@ -11,8 +11,8 @@ export const tellReasonMs = 2_000
 export const registerRetryMs = 20
 /** How long `down` waits for what was asked before it goes on to the next, harder means. */
 export const askManagerMs = 3_000
+export const askNodesMs = 1_000
 export const stopGraceMs = 5_000
-export const stopNodesMs = 3_000
 export const killMs = 5_000
 /** A second signal within this time is the first one's echo: npm passes Ctrl-C on once more. */
 export const hurryAfterMs = 1_000

@@ -35,24 +35,20 @@ export function replace(context: Context, _flags: object, node: NodeId): Promise
 
 async function change(context: Context, kind: Kind, target: NodeId | ''): Promise<number> {
   const { run, output, command } = context
-  const admin = await openAdmin({ run })
-  try {
-    const { ticket, node } = await admin.submit(kind, target)
-    const signals = catchSignals()
-    const report = await watch(context, admin, ticket, signals.first)
-    if (report === undefined) {
-      output.note(`gtstore: the change goes on: \`${command} status\` shows change ${ticket}`)
-      return signalExitCode(signals.received ?? 'SIGINT')
-    }
-    if (report.state === 'aborted') throw aborted(report, command)
-    output.result(
-      { id: node },
-      () => `${target === '' ? '' : subject(kind, target)}${node} ${past[kind]}`,
-    )
-    return exitCodes.ok
-  } finally {
-    await admin.close()
+  await using admin = await openAdmin({ run })
+  const { ticket, node } = await admin.submit(kind, target)
+  const signals = catchSignals()
+  const report = await watch(context, admin, ticket, signals.first)
+  if (report === undefined) {
+    output.note(`gtstore: the change goes on: \`${command} status\` shows change ${ticket}`)
+    return signalExitCode(signals.received ?? 'SIGINT')
   }
+  if (report.state === 'aborted') throw aborted(report, command)
+  output.result(
+    { id: node },
+    () => `${target === '' ? '' : subject(kind, target)}${node} ${past[kind]}`,
+  )
+  return exitCodes.ok
 }
 
 function subject(kind: Kind, target: NodeId): string {

@@ -6,15 +6,11 @@ import type { Context } from './options.js'
 import { formatBytes, formatTable, paint } from './output.js'
 
 export async function status({ run, output }: Context): Promise<number> {
-  const admin = await openAdmin({ run })
-  try {
-    const report = await admin.status()
-    const text = output.json ? '' : await describe(report)
-    output.result(report, () => text)
-    return exitCodes.ok
-  } finally {
-    await admin.close()
-  }
+  await using admin = await openAdmin({ run })
+  const report = await admin.status()
+  const text = output.json ? '' : await describe(report)
+  output.result(report, () => text)
+  return exitCodes.ok
 }
 
 const colours = {

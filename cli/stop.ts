@@ -6,84 +6,57 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from '../client/admin.js'
 import { isProcessAlive } from '../shared/os/linux.js'
-import { listProcesses } from '../shared/os/process-files.js'
+import { listProcesses, type ProcessEntry } from '../shared/os/process-files.js'
 import type { ProcessId } from '../shared/runtime/runtime.js'
-import { askManagerMs, killMs, stopGraceMs, stopNodesMs, watchProcessesMs } from './limits.js'
+import { askManagerMs, askNodesMs, killMs, stopGraceMs, watchProcessesMs } from './limits.js'
 
-export interface Stopped {
-  /** How many processes ran. */
-  readonly stopped: number
-  /** Those that had to be killed. */
-  readonly killed: readonly string[]
-}
-
-interface Running extends ProcessId {
-  readonly role: string
-  readonly address: string
-}
-
-/** `children`: processes of ours that may not have written their process file yet. */
+/**
+ * Returns the addresses of those that had to be killed. `children`: processes of ours, some of which
+ * may not have begun: without a process file they hold nothing, and hear nobody.
+ */
 export async function stopSwarm(
   run: string,
   children: readonly ProcessId[] = [],
   hurry?: AbortSignal,
-): Promise<Stopped> {
-  const running = () => withChildren(members(run), children)
-  const before = running()
-  if (before.length === 0) return { stopped: 0, killed: [] }
-  await askManager(run, before)
-  if (!(await allGone(running, stopGraceMs, hurry))) {
-    await askNodes(run, members(run))
-    await allGone(running, stopNodesMs, hurry)
-  }
-  const killed = running()
+): Promise<string[]> {
+  const known = new Set(members(run).map(({ pid }) => pid))
+  const beginners = children.filter(({ pid }) => !known.has(pid))
+  for (const beginner of beginners) kill(beginner)
+  const running = () => [...members(run), ...beginners.filter(isProcessAlive)]
+  if (running().length === 0) return []
+  if (!(await askManager(run))) await askNodes(run)
+  await allGone(running, stopGraceMs, hurry)
+  const killed = members(run)
   for (const process of killed) kill(process)
   await allGone(running, killMs)
-  return { stopped: before.length, killed: killed.map(({ address }) => address) }
+  return killed.map(({ address }) => address)
 }
 
 /** The manager and nodes that run; a supervisor ends by itself when they are gone. */
-function members(run: string): Running[] {
-  return [...listProcesses(run)].filter(({ role }) => role !== 'supervisor')
+function members(run: string): ProcessEntry[] {
+  return listProcesses(run).filter(({ role }) => role !== 'supervisor')
 }
 
-function withChildren(known: readonly Running[], children: readonly ProcessId[]): Running[] {
-  const pids = new Set(known.map(({ pid }) => pid))
-  const unknown = children.filter((child) => !pids.has(child.pid) && isProcessAlive(child))
-  return [
-    ...known,
-    ...unknown.map((child) => ({ ...child, role: 'node', address: `process ${child.pid}` })),
-  ]
+/** The manager tells its nodes. False: there is none, or it does not answer. */
+async function askManager(run: string): Promise<boolean> {
+  if (!members(run).some(({ role }) => role === 'manager')) return false
+  await using admin = await openAdmin({ run, timeoutMs: askManagerMs })
+  return await admin.stop().then(
+    () => true,
+    () => false,
+  )
 }
 
-async function askManager(run: string, running: readonly Running[]): Promise<void> {
-  if (!running.some(({ role }) => role === 'manager')) return
-  await withAdmin(run, (admin) => admin.stop())
-}
-
-async function askNodes(run: string, running: readonly Running[]): Promise<void> {
-  const nodes = running.filter(({ role }) => role === 'node')
-  await withAdmin(run, async (admin) => {
-    await Promise.all(nodes.map(({ address }) => admin.stopNode(address)))
-  })
-}
-
-/** A process that does not listen is stopped by the next means: its silence is no error here. */
-async function withAdmin(
-  run: string,
-  ask: (admin: Awaited<ReturnType<typeof openAdmin>>) => Promise<unknown>,
-): Promise<void> {
-  const admin = await openAdmin({ run })
-  try {
-    await Promise.race([ask(admin).catch(() => {}), delay(askManagerMs, undefined, { ref: false })])
-  } finally {
-    await admin.close()
-  }
+/** One that does not listen is killed later: its silence is no error. */
+async function askNodes(run: string): Promise<void> {
+  const nodes = members(run).filter(({ role }) => role === 'node')
+  await using admin = await openAdmin({ run, timeoutMs: askNodesMs })
+  await Promise.allSettled(nodes.map(({ address }) => admin.stopNode(address)))
 }
 
 /** They are no children of ours, so their end can only be looked for. */
 async function allGone(
-  running: () => readonly Running[],
+  running: () => readonly ProcessId[],
   withinMs: number,
   hurry?: AbortSignal,
 ): Promise<boolean> {

@@ -15,7 +15,7 @@ import { Keeper, type KeeperOptions } from './keeper.js'
 import { startCrashesMax, startPollMs, startTimeoutMs } from './limits.js'
 import { ManagerLink } from './manager-link.js'
 import { managerArguments, nodeArguments, type Surroundings, startProcess } from './processes.js'
-import { type Stopped, stopSwarm } from './stop.js'
+import { stopSwarm } from './stop.js'
 
 export interface SupervisorOptions {
   readonly at: Surroundings
@@ -92,15 +92,15 @@ export class Supervisor {
     return readiness
   }
 
-  /** Stops every process; the data stays. */
-  async stop(hurry?: AbortSignal): Promise<Stopped> {
+  /** Stops every process; the data stays. Returns those that had to be killed. */
+  async stop(hurry?: AbortSignal): Promise<readonly string[]> {
     this.#starting = false
     this.#link.end()
     for (const keeper of this.#keepers()) keeper.release()
     const children = this.#keepers().flatMap(({ process }) => process ?? [])
-    const stopped = await stopSwarm(this.#options.at.run, children, hurry)
+    const killed = await stopSwarm(this.#options.at.run, children, hurry)
     await this.#runtime.close()
-    return stopped
+    return killed
   }
 
   #keepers(): Keeper[] {
@@ -142,7 +142,7 @@ export class Supervisor {
     if (this.#registered) return
     this.#registered = true
     for (const node of ring) this.#spawn(node)
-    if (!this.#options.founding) return
+    if (!this.#options.founding && ring.length > 0) return
     const missing = this.#options.options.nodes - this.#nodes.size
     for (let count = 0; count < missing; count++) this.#spawn('')
   }
