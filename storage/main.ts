@@ -99,6 +99,8 @@ async function enroll(
   let refusal: (error: GTStoreError) => void = () => {}
   const onRefused = (_peer: string, error: GTStoreError) => refusal(error)
   const runtime = await openSocketRuntime({ run, self, listen: false, log, onRefused })
+  // `gtstore down` must find a node that waits for a manager, too.
+  const forget = writeProcessFile(run, { role: 'node', address: self, ...ownProcessId() })
   try {
     return await new Promise((resolve, reject) => {
       refusal = reject
@@ -119,6 +121,7 @@ async function enroll(
     })
   } finally {
     signals.onTerminate = () => {}
+    forget()
     await runtime.close()
   }
 }
