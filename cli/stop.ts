@@ -12,7 +12,7 @@ import { askManagerMs, askNodesMs, killMs, stopGraceMs, watchProcessesMs } from 
 
 /**
  * Returns the addresses of those that had to be killed. `children`: processes of ours, some of which
- * may not have begun: without a process file they hold nothing, and hear nobody.
+ * may not have begun: a node that has no id yet holds nothing, and hears nobody.
  */
 export async function stopSwarm(
   run: string,
@@ -20,7 +20,8 @@ export async function stopSwarm(
   hurry?: AbortSignal,
 ): Promise<string[]> {
   const known = new Set(members(run).map(({ pid }) => pid))
-  const beginners = children.filter(({ pid }) => !known.has(pid))
+  const nameless = listProcesses(run).filter(({ address }) => address.startsWith('enroll-'))
+  const beginners = [...nameless, ...children.filter(({ pid }) => !known.has(pid))]
   for (const beginner of beginners) kill(beginner)
   const running = () => [...members(run), ...beginners.filter(isProcessAlive)]
   if (running().length === 0) return []
@@ -34,7 +35,8 @@ export async function stopSwarm(
 
 /** The manager and nodes that run; a supervisor ends by itself when they are gone. */
 function members(run: string): ProcessEntry[] {
-  return listProcesses(run).filter(({ role }) => role !== 'supervisor')
+  const isMember = /^(manager|n\d+\.\d+)$/
+  return listProcesses(run).filter(({ address }) => isMember.test(address))
 }
 
 /** The manager tells its nodes. False: there is none, or it does not answer. */

@@ -1,0 +1,114 @@
+/** A swarm's directories and the command for one test; whatever it started is gone when the test ends. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+import { listProcesses, type ProcessEntry } from '../shared/os/process-files.js'
+import type { StatusReport } from '../shared/protocol/messages.js'
+import { stopSwarm } from './stop.js'
+
+const main = fileURLToPath(new URL('./main.js', import.meta.url))
+
+export interface Result {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A command that runs; `ended` settles with what it said. */
+export interface Running {
+  readonly pid: number
+  readonly ended: Promise<Result>
+  /** Settles once stdout holds the text; rejects if the command ends before. */
+  said(text: string): Promise<void>
+  kill(signal: NodeJS.Signals): void
+}
+
+export interface SwarmFixture {
+  readonly root: string
+  readonly run: string
+  readonly data: string
+  /** Runs the command to its end. */
+  gtstore(...args: readonly string[]): Promise<Result>
+  /** The same, with `input` on its stdin. */
+  feed(input: Uint8Array, ...args: readonly string[]): Promise<Result>
+  begin(...args: readonly string[]): Running
+  status(): Promise<StatusReport>
+  /** Those that are alive. */
+  processes(): ProcessEntry[]
+}
+
+/** Short paths: a socket's is limited to some 100 bytes. */
+export function makeSwarm(t: ExecutionContext): SwarmFixture {
+  const root = mkdtempSync('/tmp/gts-')
+  const run = join(root, 'r')
+  const data = join(root, 'd')
+  const begun = new Set<Running>()
+  const begin = (...args: readonly string[]): Running => {
+    const running = beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, args)
+    begun.add(running)
+    void running.ended.then(() => begun.delete(running))
+    return running
+  }
+  t.teardown(async () => {
+    for (const { role, pid } of listProcesses(run)) if (role === 'supervisor') killNow(pid)
+    for (const running of begun) running.kill('SIGKILL')
+    await stopSwarm(run, [], AbortSignal.abort())
+    rmSync(root, { recursive: true, force: true })
+  })
+  const gtstore = (...args: readonly string[]) => begin(...args).ended
+  return {
+    root,
+    run,
+    data,
+    gtstore,
+    begin,
+    feed: (input, ...args) =>
+      beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, args, input).ended,
+    status: async () => JSON.parse((await gtstore('status', '--json')).stdout),
+    processes: () => listProcesses(run),
+  }
+}
+
+function beginCommand(
+  environment: Readonly<Record<string, string>>,
+  cwd: string,
+  args: readonly string[],
+  input?: Uint8Array,
+): Running {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd,
+    env: { ...process.env, ...environment },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text
+  })
+  const ended = new Promise<Result>((resolve) => {
+    child.once('close', (exitCode) => resolve({ exitCode, stdout, stderr }))
+  })
+  const said = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => stdout.includes(text) && resolve()
+      child.stdout.on('data', look)
+      void ended.then(() => reject(new Error(`ended without "${text}": ${stdout}${stderr}`)))
+      look()
+    })
+  return { pid: child.pid ?? 0, ended, said, kill: (signal) => child.kill(signal) }
+}
+
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It ended by itself.
+  }
+}
