@@ -81,10 +81,10 @@ async function measure(
   inFlight: number,
   operations: number,
 ): Promise<Round> {
-  const load = { client, operations, inFlight, valueBytes, keys }
+  const load = { client, operations, inFlight, valueBytes, keys, putShare: 1 }
   return {
-    echo: await echo.exchange(operations, inFlight, valueBytes),
-    put: withoutErrors(await runLoad({ ...load, putShare: 1 })),
+    echo: withoutErrors(await runLoad({ ...load, client: echo })),
+    put: withoutErrors(await runLoad(load)),
     get: withoutErrors(await runLoad({ ...load, putShare: 0, keysHeld: keys })),
   }
 }

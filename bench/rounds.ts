@@ -5,12 +5,11 @@
  * get right after one another, the ratios are taken within a round, and the median of the rounds is
  * what counts.
  */
-import type { EchoReport } from './echo.js'
 import type { LoadReport } from './load.js'
 
 /** One round at one number of requests in flight. */
 export interface Round {
-  readonly echo: EchoReport
+  readonly echo: LoadReport
   readonly put: LoadReport
   readonly get: LoadReport
 }
@@ -63,15 +62,15 @@ export function summarizeLevel(inFlight: number, rounds: readonly Round[]): Leve
       p50: of((round) => round[operation].latency[operation].p50),
       p99: of((round) => round[operation].latency[operation].p99),
       rateRatio: of((round) => round[operation].opsPerSecond / round.echo.opsPerSecond),
-      p50Ratio: of((round) => round[operation].latency[operation].p50 / round.echo.latency.p50),
+      p50Ratio: of((round) => round[operation].latency[operation].p50 / round.echo.latency.put.p50),
     }
   }
   return {
     inFlight,
     echo: {
       opsPerSecond: median(rounds.map((round) => round.echo.opsPerSecond)),
-      p50: median(rounds.map((round) => round.echo.latency.p50)),
-      p99: median(rounds.map((round) => round.echo.latency.p99)),
+      p50: median(rounds.map((round) => round.echo.latency.put.p50)),
+      p99: median(rounds.map((round) => round.echo.latency.put.p99)),
     },
     put: compare('put'),
     get: compare('get'),
