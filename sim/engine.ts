@@ -82,7 +82,7 @@ export class SimEngine implements Engine {
     this.applyBatch([entry], {}, done)
   }
 
-  applyBatch(entries: readonly Entry[], meta: Readonly<Record<string, string>>, done: Done): void {
+  applyBatch(given: readonly Entry[], meta: Readonly<Record<string, string>>, done: Done): void {
     if (this.#failure !== undefined) {
       done(this.#failure)
       return
@@ -90,7 +90,7 @@ export class SimEngine implements Engine {
     const sequence = this.#sequence + 1
     const newer: Entry[] = []
     let restsOn = 0
-    for (const entry of entries) {
+    for (const entry of given.map(copyOf)) {
       const name = entryName(entry.token, entry.key)
       const held = this.#latest.get(name)
       if (held !== undefined && !held.erased && !supersedes(entry.record, held.entry.record)) {
@@ -268,6 +268,12 @@ export class SimEngine implements Engine {
     }
     return { entries, next: undefined }
   }
+}
+
+/** The caller may reuse its buffers after the call. */
+function copyOf({ token, key, record: { version, value } }: Entry): Entry {
+  const copy = value === null ? null : Uint8Array.from(value)
+  return { token, key: Uint8Array.from(key), record: { version, value: copy } }
 }
 
 /** By distance from the start of the range, then by key. */
