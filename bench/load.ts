@@ -57,16 +57,16 @@ const errorMessagesMax = 5
 /** Longest latency that is told from a longer one: ten minutes, in nanoseconds. */
 const latencyNanosMax = 600e9
 
-export function createLatencies(): RecordableHistogram {
+function createLatencies(): RecordableHistogram {
   return createHistogram({ lowest: 1, highest: latencyNanosMax, figures: 3 })
 }
 
 /** Records the time since `startedMs`, a reading of performance.now(). */
-export function recordSince(latencies: RecordableHistogram, startedMs: number): void {
+function recordSince(latencies: RecordableHistogram, startedMs: number): void {
   latencies.record(Math.max(1, Math.round((performance.now() - startedMs) * 1e6)))
 }
 
-export function summarize(latencies: RecordableHistogram): Latency {
+function summarize(latencies: RecordableHistogram): Latency {
   if (latencies.count === 0) return { count: 0, p50: 0, p90: 0, p99: 0, max: 0 }
   const micros = (percentile: number) => latencies.percentile(percentile) / 1000
   return {
