@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { ExecutionContext } from 'ava'
 import { listProcesses, type ProcessEntry } from '../shared/os/process-files.js'
 import type { StatusReport } from '../shared/protocol/messages.js'
 import { stopSwarm } from './stop.js'
@@ -39,8 +38,11 @@ export interface SwarmFixture {
   processes(): ProcessEntry[]
 }
 
-/** Short paths: a socket's is limited to some 100 bytes. */
-export function makeSwarm(t: ExecutionContext): SwarmFixture {
+/**
+ * `owner`: a test, or whatever else calls what it is given when all is done. Short paths: a socket's
+ * is limited to some 100 bytes.
+ */
+export function makeSwarm(owner: { teardown(end: () => Promise<void>): void }): SwarmFixture {
   const root = mkdtempSync('/tmp/gts-')
   const run = join(root, 'r')
   const data = join(root, 'd')
@@ -51,7 +53,7 @@ export function makeSwarm(t: ExecutionContext): SwarmFixture {
     void running.ended.then(() => begun.delete(running))
     return running
   }
-  t.teardown(async () => {
+  owner.teardown(async () => {
     for (const { role, pid } of listProcesses(run)) if (role === 'supervisor') killNow(pid)
     for (const running of begun) running.kill('SIGKILL')
     await stopSwarm(run, [], AbortSignal.abort())
