@@ -51,9 +51,11 @@ function given(value: string | undefined): string | undefined {
 
 function runRoot(environment: Environment): string {
   const runtime = given(environment.XDG_RUNTIME_DIR)
-  return runtime === undefined
-    ? join(tmpdir(), `gtstore-${process.getuid?.() ?? 0}`)
-    : join(runtime, 'gtstore')
+  return runtime === undefined ? sharedRunRoot() : join(runtime, 'gtstore')
+}
+
+function sharedRunRoot(): string {
+  return join(tmpdir(), `gtstore-${process.getuid?.() ?? 0}`)
 }
 
 function dataRoot(environment: Environment): string {
@@ -85,25 +87,22 @@ export function socketPath(run: string, address: Address): string {
 }
 
 function preparePrivate(path: string, option: string): void {
-  // In a shared place such as /tmp the parent must be ours as well, or it could be moved away.
   const parent = dirname(path)
-  if (parent.startsWith(join(tmpdir(), 'gtstore-'))) createPrivate(parent, option)
+  // Where everyone may write, the parent must be ours as well, or it could be moved away.
+  if (parent === sharedRunRoot()) createPrivate(parent, option)
   createPrivate(path, option)
 }
 
 function createPrivate(path: string, option: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true })
-    mkdirSync(path, { mode: 0o700 })
-    return
+    makeUnlessThere(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new GTStoreError(
-        'INVALID_ARGUMENT',
-        `cannot create directory ${path}: ${(error as Error).message}; name another with ${option}`,
-        { cause: error },
-      )
-    }
+    throw new GTStoreError(
+      'INVALID_ARGUMENT',
+      `cannot create directory ${path}: ${(error as Error).message}; name another with ${option}`,
+      { cause: error },
+    )
   }
   const reason = refusalOf(path)
   if (reason !== undefined) {
@@ -111,6 +110,15 @@ function createPrivate(path: string, option: string): void {
       'INVALID_ARGUMENT',
       `directory ${path} is refused: ${reason}; name another with ${option}`,
     )
+  }
+}
+
+/** Two processes of a swarm may start at once: what the other one made is checked like the rest. */
+function makeUnlessThere(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

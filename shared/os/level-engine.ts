@@ -13,9 +13,10 @@
 import { type StoredRecord, supersedes } from '../data/record.js'
 import { GTStoreError } from '../protocol/errors.js'
 import type { Token } from '../ring/description.js'
-import { inRange } from '../ring/token.js'
 import type { Cursor, Done, Engine, EngineStats, Entry, Range, ScanPage } from '../runtime/ports.js'
+import { Erasure } from './erasure.js'
 import { type Keyed, KeyMap } from './key-map.js'
+import type { LevelStore } from './level.js'
 import { PageBuilder } from './page-builder.js'
 import {
   boundsOf,
@@ -26,26 +27,6 @@ import {
   storeKey,
   tokenOfStoreKey,
 } from './store-format.js'
-
-/** What the engine uses of classic-level. */
-export interface LevelStore {
-  getSync(key: Buffer): Buffer | undefined
-  /** A chained batch: a quarter cheaper than an array of operations. */
-  batch(): LevelBatch
-  iterator(options: object): LevelIterator
-  close(): Promise<void>
-}
-
-export interface LevelBatch {
-  put(key: Buffer, value: Buffer): unknown
-  del(key: Buffer): unknown
-  write(options: { readonly sync: boolean }): Promise<void>
-}
-
-interface LevelIterator {
-  nextv(size: number): Promise<[Buffer, Buffer][]>
-  close(): Promise<void>
-}
 
 /** Where the counts of live keys and bytes are kept, among the meta values. */
 export const statsName = 'engine.stats'
@@ -69,35 +50,6 @@ class Batch {
 
   get isEmpty(): boolean {
     return this.changes.length === 0 && this.meta.size === 0
-  }
-}
-
-interface Spared extends Keyed<Spared> {}
-
-/** An erase that was asked for and is not done. */
-class Erasure {
-  readonly ranges: readonly Range[]
-  readonly meta: Readonly<Record<string, string>>
-  /** Keys that were written since it was asked for, or that it has dealt with. */
-  readonly #spared = new KeyMap<Spared>()
-  readonly waiting: Done[] = []
-
-  constructor(ranges: readonly Range[], meta: Readonly<Record<string, string>>) {
-    this.ranges = ranges
-    this.meta = meta
-  }
-
-  /** The key is of the ranges, and what is stored of it counts as gone. */
-  erases(token: Token, key: Uint8Array): boolean {
-    return this.#covers(token) && this.#spared.get(token, key) === undefined
-  }
-
-  spare(token: Token, key: Uint8Array): void {
-    if (this.#covers(token)) this.#spared.set({ token, key, chained: undefined })
-  }
-
-  #covers(token: Token): boolean {
-    return this.ranges.some((range) => inRange(token, range))
   }
 }
 
@@ -425,7 +377,6 @@ export class LevelEngine implements Engine {
     const token = tokenOfStoreKey(stored)
     const key = keyOfStoreKey(stored)
     if (!erasure.erases(token, key)) return
-    erasure.spare(token, key)
     this.#count(key, decodeRecord(value), -1)
     this.#change(token, stored, undefined, undefined)
   }

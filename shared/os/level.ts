@@ -12,6 +12,26 @@ import { lockHolder } from './linux.js'
 
 export type Level = ClassicLevel<Buffer, Buffer>
 
+/** What the engine uses of classic-level. */
+export interface LevelStore {
+  getSync(key: Buffer): Buffer | undefined
+  /** A chained batch: a quarter cheaper than an array of operations. */
+  batch(): LevelBatch
+  iterator(options: object): LevelIterator
+  close(): Promise<void>
+}
+
+export interface LevelBatch {
+  put(key: Buffer, value: Buffer): unknown
+  del(key: Buffer): unknown
+  write(options: { readonly sync: boolean }): Promise<void>
+}
+
+interface LevelIterator {
+  nextv(size: number): Promise<[Buffer, Buffer][]>
+  close(): Promise<void>
+}
+
 export interface LevelOptions {
   readonly path: string
   /** For messages: `store`, `journal`. */

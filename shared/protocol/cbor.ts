@@ -7,8 +7,8 @@
  * never reaches protocol code. No tags, no indefinite lengths, no bignums: what we never write, we
  * refuse to read. Any CBOR tool can read our frames, and the tests hold cbor-x against them.
  *
- * Why not cbor-x on this path: it encodes a put in 860 ns, and reading one still leaves an untyped
- * array to check; this takes a fifth, checks included (16 of these pay for one replicated put).
+ * Why not cbor-x on this path: it takes 1,090 ns to write and read a put and leaves an untyped array
+ * to check and to unpack; this takes 410 ns, both included. A replicated put is eight messages.
  */
 
 /** The peer's mistake, with what was wrong. Ends its connection, nothing else. */
