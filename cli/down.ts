@@ -26,7 +26,8 @@ export async function down(context: Context, flags: { volumes?: boolean }): Prom
   const before = listProcesses(run)
   const supervisor = before.find(({ role }) => role === 'supervisor')
   if (supervisor !== undefined) signal(supervisor, 'SIGTERM')
-  await stopSwarm(run, [], signals.first)
+  const others = before.filter(({ role }) => role !== 'supervisor')
+  await stopSwarm(run, others, signals.first)
   if (supervisor !== undefined) await outlive(supervisor, signals.first)
   // What a supervisor started in its last moments, and did not live to stop.
   await stopSwarm(run, [], signals.first)

@@ -14,6 +14,8 @@ export const askManagerMs = 3_000
 export const askNodesMs = 1_000
 export const stopGraceMs = 5_000
 export const killMs = 5_000
+/** From its goodbye to its end a process needs some milliseconds. */
+export const endMs = 500
 /** A second signal within this time is the first one's echo: npm passes Ctrl-C on once more. */
 export const hurryAfterMs = 1_000
 /** How often processes that are no children of ours are looked at. */

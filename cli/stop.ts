@@ -8,29 +8,33 @@ import { openAdmin } from '../client/admin.js'
 import { isProcessAlive } from '../shared/os/linux.js'
 import { listProcesses, type ProcessEntry } from '../shared/os/process-files.js'
 import type { ProcessId } from '../shared/runtime/runtime.js'
-import { askManagerMs, askNodesMs, killMs, stopGraceMs, watchProcessesMs } from './limits.js'
+import { askManagerMs, askNodesMs, endMs, killMs, stopGraceMs, watchProcessesMs } from './limits.js'
 
 /**
- * Returns the addresses of those that had to be killed. `children`: processes of ours, some of which
- * may not have begun: a node that has no id yet holds nothing, and hears nobody.
+ * Returns the addresses of those that had to be killed. `known`: processes that must be
+ * gone, too. Some may not have begun: before it has an id a node holds nothing and hears nobody, and
+ * is just ended.
  */
 export async function stopSwarm(
   run: string,
-  children: readonly ProcessId[] = [],
+  known: readonly ProcessId[] = [],
   hurry?: AbortSignal,
 ): Promise<string[]> {
-  const known = new Set(members(run).map(({ pid }) => pid))
-  const nameless = listProcesses(run).filter(({ address }) => address.startsWith('enroll-'))
-  const beginners = [...nameless, ...children.filter(({ pid }) => !known.has(pid))]
-  for (const beginner of beginners) kill(beginner)
-  const running = () => [...members(run), ...beginners.filter(isProcessAlive)]
-  if (running().length === 0) return []
-  if (!(await askManager(run))) await askNodes(run)
-  await allGone(running, stopGraceMs, hurry)
+  for (const process of listProcesses(run)) if (isNameless(process)) kill(process)
+  if (members(run).length > 0 && !(await askManager(run))) await askNodes(run)
+  await allGone(() => members(run), stopGraceMs, hurry)
   const killed = members(run)
   for (const process of killed) kill(process)
-  await allGone(running, killMs)
+  // Those that said goodbye are on their way out, too.
+  const rest = () => [...members(run), ...known.filter(isProcessAlive)]
+  await allGone(rest, endMs, hurry)
+  for (const process of rest()) kill(process)
+  await allGone(rest, killMs)
   return killed.map(({ address }) => address)
+}
+
+function isNameless({ address }: ProcessEntry): boolean {
+  return address.startsWith('enroll-')
 }
 
 /** The manager and nodes that run; a supervisor ends by itself when they are gone. */
