@@ -232,3 +232,23 @@ test('a thousand idle connections are no burden', async (t) => {
   await stillServes(node, other)
   t.true(idle.every((peer) => !peer.socket.destroyed))
 })
+
+test('connections over the limit are refused, and room is made by those that end', async (t) => {
+  const run = runDirectory(t)
+  const node = await startProcess(t, run, 'n1.1', { connectionsMax: 2 })
+  const join = async (name: string) => {
+    const peer = await RawPeer.connected(t, run, 'n1.1')
+    peer.write(framesOf(hello(name)))
+    await peer.got(1)
+    return peer
+  }
+  const first = await join('c-1')
+  await join('c-2')
+  const third = await join('c-3')
+  t.like(third.received[0], { kind: 'hello.refused', reason: 'too many connections' })
+  await third.ended
+  first.socket.end()
+  await node.told.saw('c-1 closed')
+  t.like((await join('c-4')).received[0], { kind: 'hello.ok' })
+  t.deepEqual(node.told.events, ['c-1 opened', 'c-2 opened', 'c-1 closed', 'c-4 opened'])
+})

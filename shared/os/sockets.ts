@@ -40,6 +40,8 @@ export interface SocketRuntimeOptions {
   readonly listen: boolean
   readonly log: Log
   readonly valueBytesMax?: number
+  /** Connections at once; more are refused. */
+  readonly connectionsMax?: number
   /** Connections and timers do not keep this process alive: for clients. See `ref`. */
   readonly unref?: boolean
   /** A dialled peer refused us, with the reason as an error; `closed(peer)` follows. */
@@ -73,6 +75,7 @@ export class SocketRuntime implements Runtime, ConnectionOwner {
   readonly log: Log
   readonly frameBytesMax: number
   readonly #run: string
+  readonly #connectionsMax: number
   readonly #unref: boolean
   readonly #onRefused: ((peer: Address, error: GTStoreError) => void) | undefined
   readonly #peers = new Map<Address, Peer>()
@@ -94,6 +97,7 @@ export class SocketRuntime implements Runtime, ConnectionOwner {
     this.frameBytesMax =
       Math.max(options.valueBytesMax ?? 0, valueBytesMaxDefault) + frameOverheadBytes
     this.#run = options.run
+    this.#connectionsMax = options.connectionsMax ?? connectionsMax
     this.#unref = options.unref ?? false
     this.#onRefused = options.onRefused
   }
@@ -241,7 +245,7 @@ export class SocketRuntime implements Runtime, ConnectionOwner {
   #accept(socket: Socket): void {
     const connection = Connection.accepted(this, socket)
     this.#connections.add(connection)
-    if (this.#connections.size > connectionsMax) connection.refuse('too many connections')
+    if (this.#connections.size > this.#connectionsMax) connection.refuse('too many connections')
     else if (this.#process === undefined) this.#early.push(connection)
     else connection.start()
   }

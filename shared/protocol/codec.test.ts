@@ -151,6 +151,17 @@ test('a ring whose tokens have no nodes is refused', (t) => {
   t.true(decode(encode({ kind: 'ring.publish', ring })) instanceof Malformed)
 })
 
+test('a version that no store could keep is refused', (t) => {
+  const put = (boot: number, writer: string) => {
+    const version = { boot, micros: 1, writer }
+    const key = Buffer.from('k')
+    return decode(encode({ kind: 'put', id: 1, key, value: null, version, w: 0, deadline: 1 }))
+  }
+  t.false(put(2 ** 32 - 1, 'f'.repeat(32)) instanceof Malformed)
+  t.true(put(2 ** 32, 'f') instanceof Malformed)
+  t.true(put(1, 'f'.repeat(33)) instanceof Malformed)
+})
+
 test('a greeting may have grown', (t) => {
   const hello = cbor.encode([0, 9, 'n1.1', 'data', { compression: true }])
   t.deepEqual(decode(hello), { kind: 'hello', protocol: 9, from: 'n1.1', lane: 'data' })

@@ -32,6 +32,9 @@ import type {
   StatusReport,
 } from './messages.js'
 
+/** Writers are 16 characters long; what is far longer is none, and no store could keep it. */
+const writerLengthMax = 32
+
 const version: Field<Version> = {
   write(out, value) {
     writeArray(out, 3)
@@ -41,7 +44,9 @@ const version: Field<Version> = {
   },
   read(input) {
     expectArray(input, 3)
-    return { boot: uint.read(input), micros: uint.read(input), writer: text.read(input) }
+    const value = { boot: uint32.read(input), micros: uint.read(input), writer: text.read(input) }
+    if (value.writer.length > writerLengthMax) throw new Malformed('a version without a writer')
+    return value
   },
 }
 
