@@ -33,6 +33,7 @@ export class RingKeeper {
   private readonly options: RingKeeperOptions
   /** A newer ring that waits for the wipe under way. */
   private pending: RingDescription | undefined
+  /** What was owned at the last erasure, if no change brought anything since. */
   private keptRanges = ''
 
   constructor(options: RingKeeperOptions) {
@@ -100,7 +101,12 @@ export class RingKeeper {
   private eraseExcess(ring: Ring): void {
     const { self, engine, storageFailed } = this.options
     const { change, placement } = ring.description
-    if (change !== undefined || !placement.nodes.includes(self)) return
+    if (change !== undefined) {
+      // It brings what a later ring may take away again, without the settled one between being seen.
+      this.keptRanges = ''
+      return
+    }
+    if (!placement.nodes.includes(self)) return
     const owned = ring.ownedRanges(self)
     const ranges = JSON.stringify(owned)
     if (ranges === this.keptRanges) return
