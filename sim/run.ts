@@ -120,7 +120,8 @@ class Run {
   #play(): void {
     const { nodes } = this.#settings
     this.#swarm.start(nodes)
-    const isFounded = () => this.#invariants.ring?.forming === false
+    const isFounded = () =>
+      this.#swarm.supervisor.isRegistered && this.#invariants.ring?.forming === false
     if (!this.#until(isFounded, foundingMicros, 'the swarm was not founded')) return
     this.#load.start()
     this.#changes.start()

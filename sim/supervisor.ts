@@ -24,6 +24,8 @@ export class Supervisor implements Process {
   readonly #options: SupervisorOptions
   readonly #runtime: SimRuntime
   readonly #awaited = new Map<number, (reply: Message) => void>()
+  /** The manager knows whom to ask for new processes. */
+  isRegistered = false
   #lastId = 0
 
   constructor(options: SupervisorOptions) {
