@@ -36,13 +36,9 @@ export class Load {
     for (const client of this.#clients) client.start()
   }
 
-  /** Every client has an id of the manager, and no call is open. */
+  /** No call is open, and none will follow. */
   get isOver(): boolean {
     return !this.#options.goesOn() && this.#clients.every(({ open }) => open === 0)
-  }
-
-  get isRegistered(): boolean {
-    return this.#clients.every(({ isRegistered }) => isRegistered)
   }
 
   /** Every client reads every key once; `done` when all have. */
@@ -64,7 +60,6 @@ class Client {
   readonly #runtime: SimRuntime
   readonly #core: ClientCore
   open = 0
-  isRegistered = false
 
   constructor(name: string, options: LoadOptions, values: { last: number }) {
     const { host } = options
@@ -92,7 +87,6 @@ class Client {
           this.#options.onFailed(`${this.#name} could not register: ${error.message}`)
           return
         }
-        this.isRegistered = true
         for (let i = 0; i < this.#options.host.settings.inFlight; i++) this.#next()
       })
     })

@@ -39,7 +39,9 @@ export class Supervisor implements Process {
   start(nodes: number): void {
     this.#ask(
       (id) => ({ kind: 'supervisor.register', id, nodes }),
-      () => {},
+      () => {
+        this.isRegistered = true
+      },
     )
   }
 
