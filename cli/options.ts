@@ -3,6 +3,7 @@
  */
 import { InvalidArgumentError } from 'commander'
 import { swarmDirectories } from '../shared/os/directories.js'
+import { CommandError, exitCodes } from './errors.js'
 import { createOutput, type Output } from './output.js'
 
 /** Given before or after the command's name; each directory also by its environment variable. */
@@ -26,17 +27,26 @@ export interface Context {
 }
 
 export function contextOf(flags: GlobalFlags): Context {
-  const { swarm, dir, data } = flags
   const named = {
-    ...(swarm === undefined ? {} : { swarm }),
-    ...(dir === undefined ? {} : { dir }),
-    ...(data === undefined ? {} : { data }),
+    swarm: given('--swarm', flags.swarm),
+    dir: given('--dir', flags.dir),
+    data: given('--data', flags.data),
   }
   return {
     ...swarmDirectories(named),
     command: commandLine(flags),
     output: createOutput(flags.json === true),
   }
+}
+
+/** An empty variable counts as not set; an empty option is one that a script failed to fill in. */
+function given(
+  flag: '--swarm' | '--dir' | '--data',
+  value: string | undefined,
+): string | undefined {
+  if (value !== '') return value
+  if (process.env[`GTSTORE_${flag.slice(2).toUpperCase()}`] === '') return undefined
+  throw new CommandError(exitCodes.usage, `${flag} is empty`, `give it a value, or leave it out`)
 }
 
 function commandLine({ swarm, dir, data }: GlobalFlags): string {

@@ -81,9 +81,10 @@ test.serial('the swarm outlives its supervisor; a new up adopts it', async (t) =
   t.is((await swarm.gtstore('node', 'add')).exitCode, 0)
 })
 
-test.serial('down works without a supervisor', async (t) => {
+test.serial('down works without a supervisor and without a manager', async (t) => {
   const swarm = await start(t)
   process.kill(pidOf(swarm, /^supervisor$/), 'SIGKILL')
+  process.kill(pidOf(swarm, /^manager$/), 'SIGKILL')
   const { exitCode, stdout } = await swarm.gtstore('down', '--json')
   t.is(exitCode, 0)
   t.deepEqual(JSON.parse(stdout).killed, [])
@@ -150,3 +151,32 @@ test.serial(
     t.is((await nodes[1]?.ended)?.exitCode, 0)
   },
 )
+
+test.serial('no answer: exit code 7, with the outcome unknown; interrupted: 130', async (t) => {
+  const swarm = await start(t)
+  for (const { address, pid } of swarm.processes()) {
+    if (address.startsWith('n')) process.kill(pid, 'SIGSTOP')
+  }
+  const late = await swarm.gtstore('put', 'city', 'Essen', '--timeout', '300')
+  t.is(late.exitCode, 7, late.stderr)
+  t.regex(late.stderr, /outcome: unknown/)
+  const putting = swarm.begin('put', 'city', 'Essen', '--timeout', '60000')
+  await delay(500)
+  putting.kill('SIGINT')
+  t.is((await putting.ended).exitCode, 130)
+})
+
+test.serial('two at once, or two run directories on the same data: one supervisor', async (t) => {
+  t.timeout(60_000)
+  const swarm = makeSwarm(t)
+  const both = await Promise.all([1, 2].map(() => swarm.gtstore('up', '-d', ...small)))
+  t.deepEqual(both.map(({ exitCode }) => exitCode).sort(), [0, 1])
+  t.true(both.some(({ stderr }) => stderr.includes('is up already')))
+  const elsewhere = await swarm.gtstore('up', '-d', '--dir', `${swarm.root}/r2`)
+  t.is(elsewhere.exitCode, 1)
+  t.regex(elsewhere.stderr, /another supervisor uses the data directory/)
+  const removing = await swarm.gtstore('down', '--volumes', '--dir', `${swarm.root}/r2`)
+  t.is(removing.exitCode, 1)
+  t.regex(removing.stderr, /in use by a swarm with another run directory/)
+  t.is((await swarm.status()).state, 'serving')
+})
