@@ -45,7 +45,7 @@ test('files hold one idea: none is longer than 400 lines without a reason', (t) 
 
 test('every file of the product begins by saying what it is', (t) => {
   const silent = sourceFiles().filter(
-    (file) => !isTest(file) && !/^(#!.*\n)?\/\*\*/.test(read(file)),
+    (file) => !isTest(file) && !/^((#!|\/\/\/).*\n)*\/\*\*/.test(read(file)),
   )
   t.deepEqual(silent, [])
 })

@@ -25,6 +25,16 @@ export async function visit(): Promise<string | undefined> {
 }
 `
 
+/** A strict consumer that installs nothing else: the package brings the types that it needs. */
+const compilerOptions = {
+  noEmit: true,
+  strict: true,
+  target: 'es2023',
+  lib: ['es2023', 'esnext.disposable'],
+  module: 'nodenext',
+  types: [],
+}
+
 function run(cwd: string, file: string, ...args: string[]): string {
   return execFileSync(file, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
 }
@@ -66,12 +76,8 @@ function tryOut(project: string, tarball: string): void {
   ).trim()
   if (exported !== 'function') throw new Error(`init is ${exported} in the installed package`)
   writeFileSync(join(project, 'consumer.ts'), consumer)
-  run(
-    project,
-    join(repositoryRoot, 'node_modules/.bin/tsc'),
-    ...['--noEmit', '--strict', '--target', 'es2023', '--lib', 'es2023,esnext.disposable'],
-    ...['--module', 'nodenext', '--types', '', 'consumer.ts'],
-  )
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
+  run(project, join(repositoryRoot, 'node_modules/.bin/tsc'), '-p', '.')
   console.log(`gtstore ${version} installs, runs, imports and types`)
 }
 

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * GTStore's library: `init` connects to a swarm of this machine, the client puts, gets and deletes.
  *
