@@ -103,7 +103,7 @@ async function live(life: LifetimeOptions): Promise<number> {
     throw startFailed(error, data, began)
   }
   const how = await Promise.race([signals.arrived, supervisor.ended])
-  life.note(how === 'failed' ? 'no process of the swarm is left' : 'stopping')
+  note(how === 'failed' ? 'no process of the swarm is left' : 'stopping')
   const killed = await supervisor.stop(signals.second)
   note(`${describeStop(killed)}; the data stays in ${data}`)
   log.close()

@@ -52,7 +52,7 @@ export function logDirectory(data: string): string {
   return join(data, 'logs')
 }
 
-export function printedFile(data: string): string {
+function printedFile(data: string): string {
   return join(logDirectory(data), 'printed.txt')
 }
 

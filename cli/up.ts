@@ -102,8 +102,8 @@ function asError(failure: Failure | undefined): CommandError {
     : new CommandError(failure.exitCode, failure.message, failure.next)
 }
 
-/** The hidden command that a detached supervisor is. */
-export async function supervise(context: Context, _flags: object, start: string): Promise<number> {
+/** The hidden command that a detached supervisor is: it tells its parent once, and its log the rest. */
+export async function supervise(_context: Context, _flags: object, start: string): Promise<number> {
   const signals = catchSignals()
   let started = false
   // Whoever asked for the swarm is gone before it was there: nobody would know that it runs.
@@ -117,15 +117,17 @@ export async function supervise(context: Context, _flags: object, start: string)
     return await superviseSwarm({
       ...(JSON.parse(start) as Plan),
       signals,
-      note: (text) => context.output.note(`${new Date().toISOString()} ${text}`),
+      note: () => {},
       onStarted: (readiness) => {
         started = true
         void report({ started: readiness })
       },
     })
   } catch (error) {
-    await report({ failure: describeFailure(error) })
-    throw error
+    if (!process.connected) throw error
+    const failure = describeFailure(error)
+    await report({ failure })
+    return failure.exitCode
   }
 }
 
