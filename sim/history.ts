@@ -16,9 +16,15 @@ export interface Recorded {
 export class History {
   readonly #records: Recorded[] = []
   #clock = 0
+  #refused = 0
 
   get records(): readonly Recorded[] {
     return this.#records
+  }
+
+  /** Calls that happened or may have. */
+  get attempted(): number {
+    return this.#records.length - this.#refused
   }
 
   count(outcome: Recorded['outcome']): number {
@@ -40,6 +46,7 @@ export class History {
       if (error !== undefined) {
         const outcome = error.definite ? 'definite' : 'indefinite'
         this.#records[index] = { operation, hasty, outcome, error }
+        if (error.definite) this.#refused++
         return
       }
       const value = call.kind === 'get' ? read : call.value

@@ -73,7 +73,7 @@ export class Invariants {
   /** Every answered version, or a newer one, is found by every read quorum of its key. */
   checkEstablished(): void {
     const ring = this.#ring
-    if (ring === undefined || ring.forming) return
+    if (ring === undefined) return
     for (const [key, version] of this.#established) {
       this.#checks++
       const { owners, quorums } = ring.arcOf(tokenOf(Buffer.from(key)))

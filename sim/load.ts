@@ -175,12 +175,16 @@ class Client {
         `${call.kind} ${call.key} ${call.value ?? ''}: ${outcome}`,
         0,
       )
-      if (error !== undefined && !hasty) {
+      if (error !== undefined && !hasty && !this.#mayFail(error)) {
         this.#options.onFailed(
           `${this.#name}: ${call.kind} ${call.key} failed: ${error.code} ${error.message}`,
         )
       }
     }
+  }
+
+  #mayFail({ code }: GTStoreError): boolean {
+    return this.#options.host.settings.mayForm && code === 'FORMING'
   }
 }
 

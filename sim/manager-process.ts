@@ -1,19 +1,23 @@
 /** The manager's process, as manager/main.ts runs it. */
 import { Manager } from '../manager/manager.js'
 import type { Step } from '../manager/steps.js'
+import type { Micros } from '../shared/data/version.js'
 import { valueBytesMaxDefault } from '../shared/runtime/limits.js'
 import type { Host } from './host.js'
 import { replay, SimJournal } from './journal.js'
+import type { SimRuntime } from './runtime.js'
 
 const runDirectory = '/run/simulated'
 
 export class ManagerProcess {
   readonly #lines: string[] = []
   readonly #manager: Manager
+  readonly #runtime: SimRuntime
 
   constructor(host: Host) {
     const { world, settings } = host
     const runtime = host.openRuntime('manager', true)
+    this.#runtime = runtime
     const journal = new SimJournal<Step>({
       lines: this.#lines,
       random: world.random('journal'),
@@ -49,6 +53,11 @@ export class ManagerProcess {
 
   get manager(): Manager {
     return this.#manager
+  }
+
+  /** Gets no processor for so long. */
+  stall(micros: Micros): void {
+    this.#runtime.stall(micros)
   }
 
   /** The journal as a next life of the manager would read it. */

@@ -2,7 +2,8 @@
  * The changes of membership of a run: nodes join by themselves, leave on a signal, and are added,
  * removed and replaced by command; with pauses between, or all at once so that they queue.
  *
- * It never takes the swarm below N members, so that requests are always accepted.
+ * It leaves the swarm N members, so that requests are always accepted; or, in some seeds, fewer for a
+ * while, and N again at the end.
  */
 import type { NodeId } from '../shared/ring/description.js'
 import type { NodeProcess } from './node-process.js'
@@ -14,6 +15,8 @@ export interface MembershipOptions {
   readonly swarm: Swarm
   readonly onFailed: (message: string) => void
 }
+
+const removals: readonly Change[] = ['remove', 'remove', 'remove']
 
 /** More nodes than this only make a run slower. */
 const nodesMax = 9
@@ -47,15 +50,22 @@ export class MembershipChanges {
   }
 
   get areOver(): boolean {
-    return this.#begun === this.#options.swarm.host.settings.changes && this.#ended === this.#begun
+    const { changes, replicas } = this.#options.swarm.host.settings
+    const areEnough = this.#staying().length >= replicas
+    return this.#begun >= changes && this.#ended === this.#begun && areEnough
   }
 
   #next(): void {
     const { world, settings } = this.#options.swarm.host
-    if (this.#begun === settings.changes) return
-    world.at(this.#random.between(1, settings.changePauseMs) * 1000, () => {
-      const changes: Change[] = ['add', 'remove', 'replace']
-      this.#begin(this.#random.pick(changes), this.#random.chance(0.5))
+    const { mayForm, changePauseMs } = settings
+    if (this.areOver) return
+    world.at(this.#random.between(1, changePauseMs) * 1000, () => {
+      const changes: Change[] = ['add', 'replace', 'remove', ...(mayForm ? removals : [])]
+      const isLate = this.#begun >= settings.changes
+      const kind = this.#random.pick(changes)
+      const bySignal = this.#random.chance(0.5)
+      if (!isLate) this.#begin(kind, bySignal)
+      else if (this.#staying().length + this.#joining < settings.replicas) this.#begin('add', true)
       this.#next()
     })
   }
@@ -64,9 +74,9 @@ export class MembershipChanges {
   #begin(change: Change, bySignal: boolean): void {
     const { swarm } = this.#options
     const { settings, world } = swarm.host
-    const staying = swarm.nodes.filter((node) => this.#stays(node))
+    const staying = this.#staying()
     const members = staying.length + this.#joining
-    const isTooFew = staying.length <= settings.replicas
+    const isTooFew = staying.length <= (settings.mayForm ? 1 : settings.replicas)
     const chosen = change === 'remove' && isTooFew ? 'add' : change
     const kind = chosen === 'add' && members >= nodesMax && !isTooFew ? 'remove' : chosen
     if (this.#begun > this.#ended) this.#overlapped++
@@ -78,10 +88,12 @@ export class MembershipChanges {
     else this.#submit(kind === 'remove' ? 'remove' : 'replace', node)
   }
 
-  /** A member, or about to be one, that nobody asked to go. */
-  #stays(node: NodeProcess): boolean {
-    const state = node.node?.state
-    return state === 'active' && node.id !== '' && !this.#leaving.has(node.id) && !node.isLeaving
+  /** The members that nobody asked to go. */
+  #staying(): NodeProcess[] {
+    return this.#options.swarm.nodes.filter(
+      ({ id, node, isLeaving }) =>
+        node?.state === 'active' && id !== '' && !this.#leaving.has(id) && !isLeaving,
+    )
   }
 
   #add(bySignal: boolean): void {
@@ -96,7 +108,7 @@ export class MembershipChanges {
       return
     }
     const node = swarm.startNode('')
-    this.#when(() => node.node?.state === 'active', joined)
+    this.#when(() => hasJoined(node), joined)
   }
 
   #leave(node: NodeProcess): void {
@@ -130,4 +142,10 @@ export class MembershipChanges {
       else this.#when(isSo, then)
     })
   }
+}
+
+/** It may have been asked to leave again already. */
+function hasJoined({ node }: NodeProcess): boolean {
+  const state = node?.state
+  return state === 'active' || state === 'leaving' || state === 'left'
 }

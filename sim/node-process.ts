@@ -2,6 +2,7 @@
  * A storage node's process, as storage/main.ts runs it: ask the manager for an identity, open the
  * store, serve; end when the node has left or stopped.
  */
+import type { Micros } from '../shared/data/version.js'
 import type { NodeEnrollOk } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
 import type { Range } from '../shared/runtime/ports.js'
@@ -73,6 +74,11 @@ export class NodeProcess {
     this.#isLeaving = true
     const node = this.#node
     if (node !== undefined) this.#runtime?.arrive(() => node.leave())
+  }
+
+  /** Gets no processor for so long. */
+  stall(micros: Micros): void {
+    this.#runtime?.stall(micros)
   }
 
   /** SIGKILL: nothing that was not on its way or on the disk remains. */

@@ -8,7 +8,6 @@ import type { Ownership, Ring } from '../shared/ring/ring.js'
 
 /** What is wrong, in words; undefined if nothing is. */
 export function quorumsIntersect(before: Ring, after: Ring): string | undefined {
-  if (before.forming) return undefined
   const ends = new Set([...before.arcs.map(({ to }) => to), ...after.arcs.map(({ to }) => to)])
   for (const token of ends) {
     const written = before.arcOf(token)

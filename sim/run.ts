@@ -59,8 +59,10 @@ const foundingMicros = 20_000_000
 const loadMicros = 180_000_000
 const restMicros = 30_000_000
 
-/** Once everything else is settled, every call has been answered this long ago. */
 const readMicros = 10_000_000
+
+/** Requests refused while the swarm forms do not count as load, and may be many. */
+const callsMaxFactor = 20
 
 export function runSeed(seed: number, options: RunOptions = {}): Outcome {
   const run = new Run(settingsOf(seed), options)
@@ -143,15 +145,17 @@ class Run {
   }
 
   #loadGoesOn(): boolean {
-    const calls = this.#history.records.length
     const { operations } = this.#settings
-    return calls < operations || (calls < 4 * operations && !this.#changes.areOver)
+    const { attempted } = this.#history
+    if (this.#history.records.length > callsMaxFactor * operations) return false
+    return attempted < operations || (attempted < 4 * operations && !this.#changes.areOver)
   }
 
   /** Groups of processes drift apart now and then, and often just as a ring is published. */
   #badWeather(): void {
     const random = this.#world.random('bad weather')
-    const { driftMicros } = this.#settings.climate
+    const { climate, stallMicros } = this.#settings
+    const { driftMicros } = climate
     this.#host.watchRings(() => {
       if (random.chance(0.6)) this.#host.weather.drift()
     })
@@ -159,6 +163,8 @@ class Run {
       this.#world.at(random.between(driftMicros, 12 * driftMicros), () => {
         if (this.#load.isOver) return
         this.#host.weather.drift()
+        const processes = [...this.#swarm.nodes, this.#swarm.manager]
+        if (stallMicros > 0) random.pick(processes).stall(random.below(stallMicros))
         next()
       })
     }
@@ -183,7 +189,7 @@ class Run {
 
   #totals(): Totals {
     return {
-      operations: this.#history.records.length,
+      operations: this.#history.attempted,
       indefinite: this.#history.count('indefinite'),
       clients: this.#settings.clients,
       keys: this.#settings.keys,
@@ -209,7 +215,7 @@ function unanswered({ client, kind, key }: Operation): string {
 /** A seed that does too little would pass for the wrong reason. */
 function shortfalls({ operations, clients, keys, changes }: Totals): string[] {
   const short: string[] = []
-  if (operations < leastOperations) short.push(`only ${operations} operations were called`)
+  if (operations < leastOperations) short.push(`only ${operations} operations were attempted`)
   if (clients < leastClients) short.push(`only ${clients} clients called`)
   if (keys > mostKeys) short.push(`${keys} keys are too many to make the clients meet`)
   if (changes < leastChanges) short.push(`only ${changes} membership changes were made`)

@@ -24,6 +24,8 @@ export interface Settings {
   readonly hotShare: number
   readonly operations: number
   readonly changes: number
+  /** The swarm may fall below N members for a while; its requests are refused then. */
+  readonly mayForm: boolean
   /** Longest pause between two changes; short ones make them queue. */
   readonly changePauseMs: Millis
   /** Share of gets among the calls: a stale read shows where few writes come between. */
@@ -31,6 +33,8 @@ export interface Settings {
   /** Longest pause of a client between two calls. */
   readonly thinkMicros: Micros
   readonly climate: Climate
+  /** Longest time that one process gets no processor; 0: none is ever starved. */
+  readonly stallMicros: Micros
   readonly reorder: boolean
   /** Every message passes the codec, as over a socket. */
   readonly throughCodec: boolean
@@ -86,6 +90,7 @@ export function settingsOf(seed: number): Settings {
     hotShare: random.pick([0, 0.5, 0.8]),
     operations: 2 * leastOperations,
     changes: random.between(leastChanges, leastChanges + 4),
+    mayForm: random.chance(0.1),
     changePauseMs: random.pick([1, 40, 150, 300]),
     readShare: random.pick([0.4, 0.7, 0.9]),
     thinkMicros: random.pick([200, 2_000, 10_000]),
@@ -96,6 +101,7 @@ export function settingsOf(seed: number): Settings {
       heldUp: [random.pick(heldUpKinds), random.pick(heldUpKinds)],
       driftMicros: random.pick([5_000, 60_000, 300_000]),
     },
+    stallMicros: random.pick([0, 30_000, 300_000]),
     reorder: random.chance(0.7),
     throughCodec: seed % codecEvery === 0,
     syncMicrosMax: random.pick([200, 2_000, 10_000]),
