@@ -39,4 +39,34 @@ test.serial(
   },
 )
 
+test.serial(
+  'all six nodes of a swarm that holds 100,000 keys are replaced one by one',
+  async (t) => {
+    t.timeout(240_000)
+    const swarm = await startSwarm(t, { nodes: 6 })
+    const writer = await connect(t, swarm)
+    const reader = await connect(t, swarm)
+    const load = new VerifiedLoad({ writer, reader, keys: 100_000, inFlight })
+    await load.preload()
+    const old = (await swarm.status()).nodes.map(({ id }) => id)
+    load.start()
+    for (const id of old) {
+      swarm.spawnNode()
+      await swarm.leave(id)
+      await swarm.settled(6)
+    }
+    await load.stop()
+    await load.verify()
+    const { operations, failed, wrong, missing, examples } = load.verdict
+    t.log(`${operations} operations`)
+    t.deepEqual({ failed, wrong, missing, examples }, nothingWrong)
+    const { nodes } = await swarm.status()
+    t.false(nodes.some(({ id }) => old.includes(id)))
+    t.is(
+      nodes.reduce((sum, { keys }) => sum + (keys ?? 0), 0),
+      3 * 100_000,
+    )
+  },
+)
+
 const nothingWrong = { failed: 0, wrong: 0, missing: 0, examples: [] }
