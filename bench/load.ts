@@ -52,7 +52,7 @@ export interface LoadReport {
   readonly latency: { readonly put: Latency; readonly get: Latency }
 }
 
-const keysDefault = 10_000
+export const keysDefault = 10_000
 const errorMessagesMax = 5
 /** Longest latency that is told from a longer one: ten minutes, in nanoseconds. */
 const latencyNanosMax = 600e9

@@ -1,5 +1,5 @@
 /** `gtstore bench`: load on the user's own swarm, as fast as it takes it, with one client. */
-import { type LoadReport, runLoad } from '../bench/load.js'
+import { keysDefault, type LoadOptions, type LoadReport, runLoad } from '../bench/load.js'
 import { init } from '../client/index.js'
 import { CommandError, exitCodes } from './errors.js'
 import type { Context } from './options.js'
@@ -24,13 +24,13 @@ export async function bench(context: Context, flags: BenchFlags): Promise<number
   const bar = await openProgress()
   try {
     const steps = Math.max(1, Math.floor(operations / 200))
+    const load = { client, inFlight, valueBytes, signal }
+    const keysHeld = putShare < 1 ? await fill(load, operations) : 0
     const report = await runLoad({
-      client,
+      ...load,
       operations,
-      inFlight,
-      valueBytes,
       putShare,
-      signal,
+      keysHeld,
       onProgress: (done) => {
         if (done % steps === 0) bar.update(done, operations, `${done} of ${operations} operations`)
       },
@@ -43,6 +43,13 @@ export async function bench(context: Context, flags: BenchFlags): Promise<number
     bar.stop()
     await client.finalize()
   }
+}
+
+/** Stores what the gets are to find, before anything is measured; how many keys. */
+async function fill(load: Omit<LoadOptions, 'operations' | 'putShare'>, operations: number) {
+  const keys = Math.min(operations, keysDefault)
+  await runLoad({ ...load, operations: keys, putShare: 1 })
+  return keys
 }
 
 function shareOfPuts(mix: string): number {
