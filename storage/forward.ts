@@ -3,7 +3,6 @@
  * that coordinator's connection closes, the next owner gets the request with the same stamp.
  */
 import type { ErrorReply, Message } from '../shared/protocol/messages.js'
-import type { NodeId } from '../shared/ring/description.js'
 import { staleRetryMs } from '../shared/runtime/limits.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
@@ -58,18 +57,25 @@ export class Forward implements Exchange {
   }
 
   private tryNext(): void {
-    const { ring, peers, runtime, self } = this.desk
-    const owners = ring.arcOf(this.request.token).owners
-    const left = owners
-      .filter((node) => node !== self)
-      .map((node) => ring.address(node))
-      .filter((address): address is Address => address !== undefined)
-      .filter((address) => !this.tried.includes(address))
-    const coordinator = left.find((address) => peers.isReachable(address)) ?? left[0]
-    if (coordinator === undefined) return this.failQuorum(owners)
+    const { ring, runtime } = this.desk
+    const coordinator = this.nextOwner()
+    if (coordinator === undefined) return this.failQuorum()
     this.tried.push(coordinator)
     this.coordinator = coordinator
     if (!runtime.send(coordinator, this.message(ring.epoch))) this.tryNext()
+  }
+
+  /** The first owner that can be reached and was not asked yet; failing that, any not asked yet. */
+  private nextOwner(): Address | undefined {
+    const { ring, peers, self } = this.desk
+    let unreachable: Address | undefined
+    for (const owner of ring.arcOf(this.request.token).owners) {
+      const address = owner === self ? undefined : ring.address(owner)
+      if (address === undefined || this.tried.includes(address)) continue
+      if (peers.isReachable(address)) return address
+      unreachable ??= address
+    }
+    return unreachable
   }
 
   private message(epoch: number): Message {
@@ -105,7 +111,8 @@ export class Forward implements Exchange {
     this.desk.runtime.send(this.request.from, reply)
   }
 
-  private failQuorum(owners: readonly NodeId[]): void {
+  private failQuorum(): void {
+    const { owners } = this.desk.ring.arcOf(this.request.token)
     this.fail('QUORUM_UNAVAILABLE', `none of the key's owners (${owners.join(', ')}) answers`)
   }
 

@@ -205,14 +205,15 @@ export class GetCoordination extends Coordination<GetRequest> {
 
 /** Oneself first (no message), then those that can be reached, each in order of preference. */
 function candidatesOf(desk: Desk, owners: readonly NodeId[]): readonly NodeId[] {
-  const rank = (node: NodeId) => {
-    if (node === desk.self) return 0
-    return desk.peers.isReachable(desk.ring.address(node)) ? 1 : 2
+  const { self, peers, ring } = desk
+  const candidates = owners.includes(self) ? [self] : []
+  let unreachable: NodeId[] | undefined
+  for (const owner of owners) {
+    if (owner === self) continue
+    if (peers.isReachable(ring.address(owner))) candidates.push(owner)
+    else unreachable = [...(unreachable ?? []), owner]
   }
-  return owners
-    .map((node, index) => ({ node, order: rank(node) * owners.length + index }))
-    .sort((a, b) => a.order - b.order)
-    .map(({ node }) => node)
+  return unreachable === undefined ? candidates : [...candidates, ...unreachable]
 }
 
 function recordOf(reply: ReplicaGetOk): StoredRecord | undefined {

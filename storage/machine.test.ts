@@ -23,7 +23,7 @@ const table: Record<string, readonly string[]> = {
 }
 
 test('the machine has these states and no others', (t) => {
-  t.deepEqual(Object.keys(nodeMachine.states['membership']?.states ?? {}), Object.keys(table))
+  t.deepEqual(Object.keys(nodeMachine.states.membership?.states ?? {}), Object.keys(table))
 })
 
 for (const [state, row] of Object.entries(table)) {
