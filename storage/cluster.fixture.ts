@@ -21,7 +21,7 @@ import { type StopReason, StorageNode } from './node.js'
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** Keeps everything at once; with `isHeld`, acknowledgements wait for `sync()`. */
-export class TableEngine implements Engine {
+class TableEngine implements Engine {
   readonly entries = new Map<string, Entry>()
   readonly metas = new Map<string, string>()
   isHeld = false

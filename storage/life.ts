@@ -51,7 +51,7 @@ export class Life {
 }
 
 /** How the ring names this life of the node. */
-export function standing(ring: Ring, self: NodeId, incarnation: number): NodeEvent['type'] {
+function standing(ring: Ring, self: NodeId, incarnation: number): NodeEvent['type'] {
   const { placement, change } = ring.description
   if (ring.member(self)?.incarnation !== incarnation) return 'ring.absent'
   const owns = placement.nodes.includes(self)

@@ -6,37 +6,21 @@
 import type { Message, NodeState } from '../shared/protocol/messages.js'
 import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
-import { tokenOf } from '../shared/ring/token.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
-import {
-  heldMessagesMax,
-  leaveLingerMs,
-  nodeInFlightMax,
-  staleRetryMs,
-  sweepIntervalMs,
-} from '../shared/runtime/limits.js'
+import { heldMessagesMax, leaveLingerMs, sweepIntervalMs } from '../shared/runtime/limits.js'
 import type { Engine, RingFiles } from '../shared/runtime/ports.js'
 import type { Address, Log, Process, Runtime } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
 import { Fence } from './fence.js'
-import { Forward } from './forward.js'
-import { GetCoordination } from './get-coordination.js'
 import { HandoffReceiver } from './handoff-receiver.js'
 import { HandoffSource } from './handoff-source.js'
 import { Life } from './life.js'
 import { ManagerLink } from './manager-link.js'
 import { Peers } from './peers.js'
-import { PutCoordination } from './put-coordination.js'
-import { Replica, stampRefusal } from './replica.js'
-import {
-  type ClientRequest,
-  type EpochRequest,
-  type Request,
-  replyError,
-  requestOf,
-  wrongWith,
-} from './request.js'
+import { Replica } from './replica.js'
+import { type ClientRequest, type EpochRequest, type Request, requestOf } from './request.js'
 import { RingKeeper } from './ring-keeper.js'
+import { Router } from './router.js'
 
 /** Why a node ended: `left` and `evicted` leave a store that nobody needs any more. */
 export type StopReason = 'left' | 'stopped' | 'evicted' | 'failed'
@@ -69,6 +53,7 @@ export class StorageNode implements Process, Desk {
   private readonly life: Life
   private readonly keeper: RingKeeper
   private readonly manager: ManagerLink
+  private readonly router: Router
   private readonly replica: Replica
   private readonly source: HandoffSource
   private readonly receiver: HandoffReceiver
@@ -103,6 +88,11 @@ export class StorageNode implements Process, Desk {
       ...options,
       highestEpoch: () => this.keeper.highestEpoch,
       evicted: () => this.end('evicted'),
+    })
+    this.router = new Router(this, {
+      boot,
+      valueBytesMax: options.valueBytesMax,
+      isAdopting: () => this.keeper.isAdopting,
     })
     this.replica = new Replica(this, boot)
     this.source = new HandoffSource(this)
@@ -225,53 +215,15 @@ export class StorageNode implements Process, Desk {
   }
 
   route(request: Request): void {
-    if (this.isOver) return
-    const { runtime, ring, inFlight } = this
-    if (runtime.hostMicros() > request.deadline) {
-      return replyError(runtime, request, 'TIMEOUT', 'the deadline passed')
-    }
-    if (request.kind === 'put') {
-      const { version } = request
-      const refusal = stampRefusal(runtime, this.options.boot, version, version.micros)
-      if (refusal !== undefined) return replyError(runtime, request, 'EXPIRED', refusal)
-    }
-    if (ring.forming) return this.refuseForming(request)
-    if (inFlight.size >= nodeInFlightMax) {
-      return replyError(runtime, request, 'OVERLOADED', `${this.self} has too many requests`)
-    }
-    if (!ring.arcOf(request.token).owners.includes(this.self)) return this.passOn(request)
-    if (request.kind === 'put') new PutCoordination(this, request).begin()
-    else new GetCoordination(this, request).begin()
-  }
-
-  /** Not by an old ring: the newest may have the nodes that the one held lacks. */
-  private refuseForming(request: Request): void {
-    const { epoch } = this.ring
-    this.catchUp()
-    if (this.ring.epoch !== epoch) return this.route(request)
-    if (this.keeper.isAdopting) {
-      this.runtime.after(staleRetryMs, 'route again', () => this.route(request))
-      return
-    }
-    const { replicas } = this.ring.description.placement
-    const message = `the swarm has ${this.ring.nodes.length} of the ${replicas} nodes that it needs`
-    replyError(this.runtime, request, 'FORMING', message)
-  }
-
-  private passOn(request: Request): void {
-    if (request.direct) return new Forward(this, request).begin()
-    const { epoch } = this.ring
-    this.runtime.send(request.from, { kind: 'stale', id: request.id, epoch })
+    if (!this.isOver) this.router.route(request)
   }
 
   private accept(from: Address, message: ClientRequest): void {
     if (this.keeper.ring === undefined || !this.life.permits(message.kind)) {
-      return this.refuse(from, message.id, 'STOPPING', `${this.self} is ${this.state}`)
+      return this.refuse(from, message.id)
     }
-    const wrong = wrongWith(message, this.ring, this.options.valueBytesMax)
-    if (wrong !== undefined) return this.refuse(from, message.id, 'INVALID_ARGUMENT', wrong)
     this.clients.add(from)
-    this.route(requestOf(from, message, tokenOf(message.key)))
+    this.router.accept(from, message)
   }
 
   /** A request belongs to the epoch that it was admitted under, and is answered under no other. */
@@ -287,7 +239,7 @@ export class StorageNode implements Process, Desk {
       return
     }
     if (!this.life.permits(message.kind)) {
-      return this.refuse(from, message.id, 'STOPPING', `${this.self} is ${this.state}`)
+      return this.refuse(from, message.id)
     }
     this.handle(from, message)
   }
@@ -369,13 +321,10 @@ export class StorageNode implements Process, Desk {
     })
   }
 
-  private refuse(
-    from: Address,
-    id: number,
-    code: 'STOPPING' | 'INVALID_ARGUMENT',
-    message: string,
-  ): void {
-    this.runtime.send(from, { kind: 'error', id, code, definite: true, message })
+  /** The state does not permit it; another node can take it. */
+  private refuse(from: Address, id: number): void {
+    const message = `${this.self} is ${this.state}`
+    this.runtime.send(from, { kind: 'error', id, code: 'STOPPING', definite: true, message })
   }
 
   private sweepSoon(): void {

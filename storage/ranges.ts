@@ -1,3 +1,4 @@
+/** Ranges of the ring as sets: what a node does not own is what the gaps between its ranges hold. */
 import type { Range } from '../shared/runtime/ports.js'
 
 /** What of the ring lies in none of the ranges, which are disjoint and ascending by `to`. */

@@ -1,0 +1,81 @@
+/**
+ * A request's way through this node under the ring it holds now: coordinate it as an owner of its key,
+ * forward it for a client, send another forwarder on, or refuse it. Every restart of a request comes
+ * through here again.
+ */
+import { tokenOf } from '../shared/ring/token.js'
+import { nodeInFlightMax, staleRetryMs } from '../shared/runtime/limits.js'
+import type { Address } from '../shared/runtime/runtime.js'
+import type { Desk } from './desk.js'
+import { Forward } from './forward.js'
+import { GetCoordination } from './get-coordination.js'
+import { PutCoordination } from './put-coordination.js'
+import { stampRefusal } from './replica.js'
+import { type ClientRequest, type Request, replyError, requestOf, wrongWith } from './request.js'
+
+export interface RouterOptions {
+  readonly boot: number
+  readonly valueBytesMax: number
+  /** A newer ring waits for its wipe. */
+  isAdopting(): boolean
+}
+
+export class Router {
+  private readonly desk: Desk
+  private readonly options: RouterOptions
+
+  constructor(desk: Desk, options: RouterOptions) {
+    this.desk = desk
+    this.options = options
+  }
+
+  /** From a client, for which this node is the forwarder. */
+  accept(from: Address, message: ClientRequest): void {
+    const { ring, runtime } = this.desk
+    const wrong = wrongWith(message, ring, this.options.valueBytesMax)
+    if (wrong === undefined) return this.route(requestOf(from, message, tokenOf(message.key)))
+    const { id } = message
+    const code = 'INVALID_ARGUMENT'
+    runtime.send(from, { kind: 'error', id, code, definite: true, message: wrong })
+  }
+
+  route(request: Request): void {
+    const { runtime, ring, inFlight, self } = this.desk
+    if (runtime.hostMicros() > request.deadline) {
+      return replyError(runtime, request, 'TIMEOUT', 'the deadline passed')
+    }
+    if (request.kind === 'put') {
+      const { version } = request
+      const refusal = stampRefusal(runtime, this.options.boot, version, version.micros)
+      if (refusal !== undefined) return replyError(runtime, request, 'EXPIRED', refusal)
+    }
+    if (ring.forming) return this.refuseForming(request)
+    if (inFlight.size >= nodeInFlightMax) {
+      return replyError(runtime, request, 'OVERLOADED', `${self} has too many requests`)
+    }
+    if (!ring.arcOf(request.token).owners.includes(self)) return this.passOn(request)
+    if (request.kind === 'put') new PutCoordination(this.desk, request).begin()
+    else new GetCoordination(this.desk, request).begin()
+  }
+
+  /** Not by an old ring: the newest may have the nodes that the one held lacks. */
+  private refuseForming(request: Request): void {
+    const { desk } = this
+    const { epoch } = desk.ring
+    desk.catchUp()
+    if (desk.ring.epoch !== epoch) return this.route(request)
+    if (this.options.isAdopting()) {
+      desk.runtime.after(staleRetryMs, 'route again', () => desk.route(request))
+      return
+    }
+    const { replicas } = desk.ring.description.placement
+    const message = `the swarm has ${desk.ring.nodes.length} of the ${replicas} nodes that it needs`
+    replyError(desk.runtime, request, 'FORMING', message)
+  }
+
+  private passOn(request: Request): void {
+    if (request.direct) return new Forward(this.desk, request).begin()
+    const { runtime, ring } = this.desk
+    runtime.send(request.from, { kind: 'stale', id: request.id, epoch: ring.epoch })
+  }
+}
