@@ -29,7 +29,7 @@ import {
 } from './store-format.js'
 
 /** Where the counts of live keys and bytes are kept, among the meta values. */
-export const statsName = 'engine.stats'
+const statsName = 'engine.stats'
 /** Entries read at once; the iterator stops earlier at its limit of bytes. */
 const pageEntriesMax = 1000
 const erasePageBytes = 256 * 1024

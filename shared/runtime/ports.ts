@@ -1,10 +1,10 @@
 /**
- * The ports through which protocol code reaches storage, the journal, the ring files and new
- * processes. All results come as callbacks, each called exactly once, never before the call that
+ * The ports through which protocol code reaches storage, the journal and the ring files.
+ * All results come as callbacks, each called exactly once, never before the call that
  * asked has a chance to be remembered: see each method for when it may be called at once.
  */
 import type { StoredRecord } from '../data/record.js'
-import type { NodeId, RingDescription, Token } from '../ring/description.js'
+import type { RingDescription, Token } from '../ring/description.js'
 
 /** A range of the ring: (from, to], wrapping; from === to is the whole ring. */
 export interface Range {
@@ -94,10 +94,4 @@ export interface RingFiles {
   newest(): RingDescription | undefined
   /** Deletes all but the newest `keep`, in ascending order of epoch. */
   prune(keep: number): void
-}
-
-/** Starts node processes; the supervisor does it for the manager. */
-export interface Spawner {
-  /** False: nobody can start processes here. */
-  spawn(node: NodeId): boolean
 }
