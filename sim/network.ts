@@ -8,6 +8,7 @@
 import type { Micros } from '../shared/data/version.js'
 import { type Lane, laneOf, type Message } from '../shared/protocol/messages.js'
 import type { Address } from '../shared/runtime/runtime.js'
+import type { Random } from './random.js'
 import type { SimRuntime } from './runtime.js'
 import type { Weather } from './weather.js'
 import type { World } from './world.js'
@@ -99,6 +100,16 @@ export class Network {
       if (end === undefined || end.state === 'closed') continue
       this.#reportClosed(end)
     }
+  }
+
+  /** Cuts one connection of those that stand and may be cut; none if there is none. */
+  cutSomewhere(random: Random, mayCut: (a: Address, b: Address) => boolean): void {
+    const links = [...this.#listening.values()]
+      .flatMap((runtime) => [...runtime.links.values()])
+      .filter(({ state, owner, peer }) => state === 'open' && mayCut(owner.address, peer))
+    if (links.length === 0) return
+    const { owner, other } = random.pick(links)
+    if (other !== undefined) this.cut(owner, other.owner)
   }
 
   #dial(link: Link): void {

@@ -128,6 +128,7 @@ class Run {
     this.#load.start()
     this.#changes.start()
     this.#badWeather()
+    this.#brokenConnections()
     const isOver = () => this.#load.isOver && this.#changes.areOver
     if (!this.#until(isOver, loadMicros, 'load and changes did not end')) return
     const rest = new Quiescence(this.#swarm, this.#invariants)
@@ -165,6 +166,26 @@ class Run {
         this.#host.weather.drift()
         const processes = [...this.#swarm.nodes, this.#swarm.manager]
         if (stallMicros > 0) random.pick(processes).stall(random.below(stallMicros))
+        next()
+      })
+    }
+    next()
+  }
+
+  /**
+   * Connections break now and then. Not the supervisor's: whether a change was submitted that got no
+   * answer is for a person to find out. Nor those of processes that are not nodes yet.
+   */
+  #brokenConnections(): void {
+    const { cutPauseMs } = this.#settings
+    if (cutPauseMs === 0) return
+    const random = this.#world.random('cuts')
+    const mayCut = (a: string, b: string) =>
+      [a, b].every((address) => address !== 'supervisor' && !address.startsWith('enroll'))
+    const next = () => {
+      this.#world.at(random.between(1, cutPauseMs) * 1_000, () => {
+        if (this.#load.isOver) return
+        this.#host.network.cutSomewhere(random, mayCut)
         next()
       })
     }

@@ -35,6 +35,8 @@ export interface Settings {
   readonly climate: Climate
   /** Longest time that one process gets no processor; 0: none is ever starved. */
   readonly stallMicros: Micros
+  /** Longest pause between two connections that break; 0: none does. */
+  readonly cutPauseMs: Millis
   readonly reorder: boolean
   /** Every message passes the codec, as over a socket. */
   readonly throughCodec: boolean
@@ -102,6 +104,7 @@ export function settingsOf(seed: number): Settings {
       driftMicros: random.pick([5_000, 60_000, 300_000]),
     },
     stallMicros: random.pick([0, 30_000, 300_000]),
+    cutPauseMs: random.pick([0, 0, 0, 1_000]),
     reorder: random.chance(0.7),
     throughCodec: seed % codecEvery === 0,
     syncMicrosMax: random.pick([200, 2_000, 10_000]),

@@ -73,6 +73,9 @@ export class Swarm {
     const { world } = this.host
     world.trace.event(world.micros, process.id, `ended: ${reason}`, 0)
     this.#processes = this.#processes.filter((other) => other !== process)
-    if (reason !== 'left') this.#options.onFailed(`${process.id} ended: ${reason}`)
+    // A leaver that missed its last ring learns from the manager that it is no member any more.
+    const isMember = this.host.ringFiles.newest()?.members.some(({ id }) => id === process.id)
+    const isExpected = reason === 'left' || (reason === 'evicted' && !isMember)
+    if (!isExpected) this.#options.onFailed(`${process.id} ended: ${reason}`)
   }
 }

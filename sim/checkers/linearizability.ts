@@ -219,7 +219,7 @@ function isReadOf({ kind, value }: Operation, held: string | undefined): boolean
 }
 
 /** `c1 put v7 [12, 19]`: the interval is in positions of the history. */
-export function describe(operation: Operation): string {
+function describe(operation: Operation): string {
   const { client, kind, value, called, returned } = operation
   const what = kind === 'put' ? ` ${value}` : kind === 'get' ? ` -> ${value ?? 'nothing'}` : ''
   const end = returned === Number.POSITIVE_INFINITY ? 'no answer' : `${returned}`
