@@ -12,6 +12,8 @@ export class Ledger {
   readonly #onFailed: (error: Error) => void
   #state: ManagerState
   #closed = false
+  #pending = 0
+  #onDurable: (() => void)[] = []
 
   constructor(journal: Journal<Step>, steps: readonly unknown[], onFailed: (error: Error) => void) {
     this.#journal = journal
@@ -26,17 +28,33 @@ export class Ledger {
   commit(step: Step, effect: () => void = () => {}): void {
     if (this.#closed) return
     this.#state = fold(this.#state, step)
+    this.#pending++
     this.#journal.append(step, (error) => {
+      this.#pending--
       if (this.#closed) return
-      if (error === undefined) effect()
-      else this.#fail(error)
+      if (error !== undefined) return this.#fail(error)
+      effect()
+      if (this.#pending === 0) this.#tellDurable()
     })
+  }
+
+  /** For answers that rest on the state itself: `effect` follows once all of it is durable. */
+  whenDurable(effect: () => void): void {
+    if (this.#closed) return
+    this.#onDurable.push(effect)
+    if (this.#pending === 0) this.#tellDurable()
   }
 
   /** Effects of steps that are not durable yet no longer happen: the next life catches up. */
   close(done: () => void): void {
     this.#closed = true
     this.#journal.close(() => done())
+  }
+
+  #tellDurable(): void {
+    const effects = this.#onDurable
+    this.#onDurable = []
+    for (const effect of effects) effect()
   }
 
   #fail(error: Error): void {

@@ -83,7 +83,8 @@ export class Membership {
     const { ledger, peers } = this.#options
     const { member, store } = request
     const refused = this.#joinRefusal(member)
-    if (refused !== undefined) return done(refused)
+    // A node that is told to go erases its data: not before what it rests on cannot be forgotten.
+    if (refused !== undefined) return ledger.whenDurable(() => done(refused))
     if (request.epoch > this.#state.epoch) {
       ledger.commit({ step: 'epoch.raised', epoch: request.epoch })
     }
