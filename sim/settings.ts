@@ -77,14 +77,22 @@ const heldUpKinds: readonly MessageKind[] = [
 
 export function settingsOf(seed: number): Settings {
   const random = new Random(seed, 'settings')
-  const replicas = random.pick([2, 3, 3, 3, 3, 5])
-  const quorum = Math.floor(replicas / 2) + 1
+  const replicas = random.pick([1, 2, 3, 3, 3, 5])
+  const majority = Math.floor(replicas / 2) + 1
+  // R + W > N in all of them: outside of that nothing is promised.
+  const [readQuorum, writeQuorum] = random.pick<readonly [number, number]>([
+    [majority, majority],
+    [majority, majority],
+    [majority, majority],
+    [1, replicas],
+    [replicas, 1],
+  ])
   return {
     seed,
     nodes: replicas + random.between(0, 3),
     replicas,
-    readQuorum: quorum,
-    writeQuorum: quorum,
+    readQuorum,
+    writeQuorum,
     virtualNodes: random.pick([1, 3, 3, 8]),
     clients: random.between(leastClients, 6),
     inFlight: random.between(1, 3),
