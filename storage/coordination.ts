@@ -59,6 +59,7 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
   }
 
   ringChanged(): void {
+    if (this.over) return
     this.end()
     this.desk.route(this.request)
   }

@@ -20,7 +20,7 @@ import {
 import type { Cursor, Entry } from '../shared/runtime/ports.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
-import { formatProgress, parseProgress } from './handoff-progress.js'
+import { formatProgress, parseProgress, type TaskProgress } from './handoff-progress.js'
 
 interface Task {
   /** Meta name under which its progress is kept. */
@@ -29,6 +29,8 @@ interface Task {
   source: NodeId
   cursor: Cursor | undefined
   state: 'waiting' | 'pulling' | 'done'
+  /** How long a batch may take; doubled each time it takes longer, so that a slow source suffices. */
+  patienceMs: Millis
 }
 
 interface Plan {
@@ -83,19 +85,26 @@ export class HandoffReceiver {
     const tasks: Task[] = []
     const spares = new Map<Transfer, NodeId[]>()
     for (const [i, transfer] of transfers.entries()) {
-      spares.set(transfer, transfer.sources.slice(transfer.needed))
-      for (const [j, source] of transfer.sources.slice(0, transfer.needed).entries()) {
-        tasks.push(this.resumed(number, { name: `handoff/${i}/${j}`, transfer, source }))
+      const names = Array.from({ length: transfer.needed }, (_, j) => `handoff/${i}/${j}`)
+      const resumed = names.map((name) => this.progressOf(number, transfer, name))
+      const taken = resumed.map((progress) => progress?.source)
+      const free = transfer.sources.filter((source) => !taken.includes(source))
+      for (const [j, name] of names.entries()) {
+        const source = resumed[j]?.source ?? free.shift()
+        if (source === undefined) throw new Error(`${transfer.needed} sources needed, fewer named`)
+        const state = resumed[j]?.done === true ? 'done' : 'waiting'
+        const cursor = resumed[j]?.cursor
+        tasks.push({ name, transfer, source, cursor, state, patienceMs: handoffRetryMs })
       }
+      spares.set(transfer, free)
     }
     return { number, tasks, spares, keys: 0, bytes: 0 }
   }
 
-  private resumed(plan: number, task: Pick<Task, 'name' | 'transfer' | 'source'>): Task {
-    const progress = parseProgress(this.desk.engine.meta(task.name))
-    if (progress?.plan !== plan) return { ...task, cursor: undefined, state: 'waiting' }
-    const { source, cursor, done } = progress
-    return { ...task, source, cursor, state: done ? 'done' : 'waiting' }
+  /** What an earlier life of this node received of the same plan. */
+  private progressOf(plan: number, { sources }: Transfer, name: string): TaskProgress | undefined {
+    const progress = parseProgress(this.desk.engine.meta(name))
+    return progress?.plan === plan && sources.includes(progress.source) ? progress : undefined
   }
 
   private pullNext(): void {
@@ -116,7 +125,11 @@ export class HandoffReceiver {
     new Pull(this.desk, plan.number, task, (outcome) => {
       if (this.plan !== plan) return
       if (typeof outcome === 'object') return this.merge(plan, task, outcome)
-      const atOnce = outcome === 'stale' || (outcome === 'lost' && replaceSource(plan, task))
+      if (outcome === 'late') task.patienceMs *= 2
+      const atOnce =
+        outcome === 'stale' ||
+        outcome === 'late' ||
+        (outcome === 'lost' && replaceSource(plan, task))
       const pause = atOnce ? staleRetryMs : handoffRetryMs
       this.desk.runtime.after(pause, 'pull again', () => {
         if (this.plan === plan) this.pull(task)
@@ -163,22 +176,20 @@ interface Batch {
   readonly next: Cursor | null
 }
 
+/** What became of a pull. */
+type Outcome = Batch | 'lost' | 'late' | 'stale' | 'refused'
+
 /** One pull, until its batch, its loss, or its retry. */
 class Pull implements Exchange {
   private readonly desk: Desk
   private readonly plan: number
   private readonly task: Task
-  private readonly settled: (outcome: Batch | 'lost' | 'stale' | 'refused') => void
+  private readonly settled: (outcome: Outcome) => void
   private id = 0
   private source: Address | undefined
   private sentAt: Millis = 0
 
-  constructor(
-    desk: Desk,
-    plan: number,
-    task: Task,
-    settled: (outcome: Batch | 'lost' | 'stale' | 'refused') => void,
-  ) {
+  constructor(desk: Desk, plan: number, task: Task, settled: (outcome: Outcome) => void) {
     this.desk = desk
     this.plan = plan
     this.task = task
@@ -227,10 +238,10 @@ class Pull implements Exchange {
   }
 
   sweep(now: Millis): void {
-    if (now - this.sentAt > handoffRetryMs) this.settle('stale')
+    if (now - this.sentAt > this.task.patienceMs) this.settle('late')
   }
 
-  private settle(outcome: Batch | 'lost' | 'stale' | 'refused'): void {
+  private settle(outcome: Outcome): void {
     if (this.desk.inFlight.delete(this.id)) this.settled(outcome)
   }
 }

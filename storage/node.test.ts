@@ -2,6 +2,7 @@ import test from 'ava'
 import type { Message } from '../shared/protocol/messages.js'
 import { planTransfers } from '../shared/ring/transfers.js'
 import { Cluster, evenRing, keyOf } from './cluster.fixture.js'
+import { formatProgress } from './handoff-progress.js'
 
 const four = ['n1', 'n2', 'n3', 'n4']
 
@@ -426,4 +427,85 @@ test('a node tells a restarted manager everything anew', (t) => {
     cluster.inbox.get('manager')?.map(({ kind }) => kind),
     ['node.leave', 'node.join', 'node.leave'],
   )
+})
+
+test('a node told to leave before it is in any ring ends at once', (t) => {
+  const { cluster } = fourNodes()
+  const { node } = cluster.add('n5')
+  node.leave()
+  cluster.advance(200)
+  t.is(cluster.seat('n5.1').ended, 'left')
+})
+
+test('a joiner told to leave ends once the change is given up', (t) => {
+  const { before, copying } = replacement()
+  const cluster = new Cluster()
+  cluster.writeRing(before)
+  for (const id of four) cluster.add(id)
+  cluster.writeRing(copying)
+  cluster.seat('n4.1').node.catchUp()
+  cluster.seat('n4.1').node.leave()
+  cluster.advance(200)
+  t.is(cluster.seat('n4.1').ended, undefined)
+  cluster.publish({ ...before, epoch: 3 })
+  cluster.advance(200)
+  t.is(cluster.seat('n4.1').ended, 'left')
+})
+
+test('a node taken out while it ran has left, also where only the ring file says so', (t) => {
+  const { before, copying, settled } = replacement()
+  const cluster = new Cluster()
+  cluster.writeRing(before)
+  for (const id of four) cluster.add(id)
+  cluster.publish(copying)
+  cluster.writeRing(settled)
+  const gone = { kind: 'error', id: 1, code: 'NOT_FOUND', definite: true, message: 'gone' } as const
+  cluster.send('manager', 'n3.1', gone)
+  cluster.advance(200)
+  t.is(cluster.seat('n3.1').ended, 'left')
+})
+
+test('a put stamped in an earlier life of the host is refused', (t) => {
+  const { cluster, key } = fourNodes()
+  const bytes = Buffer.from(key)
+  const version = { boot: 0, micros: cluster.hostMicros, writer: 'w' }
+  const deadline = cluster.hostMicros + 1_000_000
+  cluster.send('c-1', 'n1.1', {
+    kind: 'put',
+    id: 1,
+    key: bytes,
+    value: bytes,
+    version,
+    w: 0,
+    deadline,
+  })
+  cluster.run()
+  t.is(codeOf(cluster.answer('c-1')), 'EXPIRED definite=true')
+})
+
+test('a resumed handoff never counts one source twice', (t) => {
+  const before = evenRing(1, ['n1', 'n2', 'n3', 'n4', 'n5'], 5)
+  const placement = { ...before.placement, nodes: ['n6', 'n2', 'n3', 'n4', 'n5'] }
+  const all = evenRing(2, ['n1', 'n2', 'n3', 'n4', 'n5', 'n6']).members
+  const transfers = planTransfers(before.placement, placement, (node) => node !== 'n1')
+  const change = { plan: 1, next: placement, transfers: transfers.slice(0, 1) }
+  const cluster = new Cluster()
+  cluster.writeRing(before)
+  for (const id of ['n2', 'n3', 'n4', 'n5']) cluster.add(id)
+  const { engine } = cluster.add('n6')
+  cluster.kill('n6.1')
+  const [transfer] = transfers
+  t.like(transfer, { gainer: 'n6', sources: ['n2', 'n3', 'n4', 'n5'], needed: 3 })
+  engine.metas.set('wiped-for-plan', '1')
+  engine.metas.set(
+    'handoff/0/1',
+    formatProgress({ plan: 1, source: 'n5', cursor: undefined, done: true }),
+  )
+  const members = all.map((m) => (m.id === 'n6' ? { ...m, incarnation: 2 } : m))
+  cluster.writeRing({ ...before, epoch: 2, members, change })
+  cluster.trace.length = 0
+  cluster.add('n6', engine, 2)
+  cluster.advance(10)
+  const pulled = cluster.trace.filter((line) => line.includes('handoff.pull'))
+  t.deepEqual(pulled, ['n6.2 > n2.1 handoff.pull', 'n6.2 > n3.1 handoff.pull'])
 })

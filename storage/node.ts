@@ -63,6 +63,7 @@ export class StorageNode implements Process, Desk {
   /** Messages of a ring that is still being adopted. */
   private held: { from: Address; message: EpochRequest }[] = []
   private isSweeping = false
+  private isToldToLeave = false
   private isOver = false
 
   constructor(options: StorageNodeOptions) {
@@ -87,7 +88,7 @@ export class StorageNode implements Process, Desk {
     this.manager = new ManagerLink({
       ...options,
       highestEpoch: () => this.keeper.highestEpoch,
-      evicted: () => this.end('evicted'),
+      evicted: () => this.evicted(),
     })
     this.router = new Router(this, {
       boot,
@@ -116,8 +117,9 @@ export class StorageNode implements Process, Desk {
 
   /** SIGTERM: hand everything over, then end with `left`. */
   leave(): void {
-    if (this.keeper.ring === undefined) this.life.tell('gave.up')
-    else this.manager.leave()
+    this.isToldToLeave = true
+    if (this.isInRing) this.manager.leave()
+    else this.life.tell('gave.up')
   }
 
   /** End now and keep the data: this is not a leave. */
@@ -133,8 +135,22 @@ export class StorageNode implements Process, Desk {
     if (this.isOver) return
     this.clients.delete(peer)
     if (peer === 'manager') this.manager.closed()
-    this.peers.closed(peer)
+    if (this.nodesByAddress.has(peer)) this.peers.closed(peer)
     for (const exchange of this.inFlight.all()) exchange.closed(peer)
+  }
+
+  /** Named by the ring held, in whichever life. */
+  private get isInRing(): boolean {
+    return this.keeper.ring?.member(this.self) !== undefined
+  }
+
+  /**
+   * The manager has no place for this store any more. Where the newest ring shows that the node was
+   * taken out while it ran, it has left; otherwise it was away when that happened.
+   */
+  private evicted(): void {
+    this.catchUp()
+    if (this.state !== 'left') this.end('evicted')
   }
 
   nodeAt(address: Address): NodeId | undefined {
@@ -272,6 +288,7 @@ export class StorageNode implements Process, Desk {
     this.receiver.follow(ring)
     const { id, incarnation } = this.options.member
     this.life.follow(ring, id, incarnation, this.receiver.isReceiving)
+    if (this.isToldToLeave && !this.isInRing) this.life.tell('gave.up')
     for (const exchange of this.inFlight.all()) exchange.ringChanged()
     const held = this.held
     this.held = []

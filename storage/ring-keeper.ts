@@ -5,13 +5,14 @@
  * the old ring, after it the new. Where a plan gives the node ranges, it first wipes, durably and once
  * per plan, what it still holds of them from earlier times; messages of the new epoch wait for that.
  * A settled ring (no change under way) makes everything outside the owned ranges excess: only then,
- * never while a plan copies, does a donor erase.
+ * never while a plan copies, does a donor erase. It does so in slices, since the store erases one thing
+ * at a time: the wipe of the next plan, which holds up requests, waits for a slice at most.
  */
 import type { RingDescription } from '../shared/ring/description.js'
 import { Ring } from '../shared/ring/ring.js'
 import type { Engine, Range, RingFiles } from '../shared/runtime/ports.js'
 import type { Log } from '../shared/runtime/runtime.js'
-import { complementOf } from './ranges.js'
+import { complementOf, slicesOf } from './ranges.js'
 
 /** Meta names under which the store remembers the plan it was wiped for and its newest epoch. */
 const wipedMeta = 'wiped-for-plan'
@@ -50,8 +51,9 @@ export class RingKeeper {
     return this.pending !== undefined
   }
 
-  /** Adopts the newest ring published, if it is newer than the one held. */
+  /** Adopts the newest ring published, if it is newer than the one held; after the wipe under way. */
   catchUp(): void {
+    if (this.isAdopting) return
     const newest = this.options.ringFiles.newest()
     if (newest !== undefined) this.adopt(newest)
   }
@@ -99,7 +101,7 @@ export class RingKeeper {
   }
 
   private eraseExcess(ring: Ring): void {
-    const { self, engine, storageFailed } = this.options
+    const { self } = this.options
     const { change, placement } = ring.description
     if (change !== undefined) {
       // It brings what a later ring may take away again, without the settled one between being seen.
@@ -111,10 +113,16 @@ export class RingKeeper {
     const ranges = JSON.stringify(owned)
     if (ranges === this.keptRanges) return
     this.keptRanges = ranges
-    const excess = complementOf(owned)
-    if (excess.length === 0) return
-    engine.erase(excess, {}, (error) => {
-      if (error !== undefined) storageFailed(error)
+    this.eraseSlices(ranges, complementOf(owned).flatMap(slicesOf))
+  }
+
+  /** One after another, until they are done or another ring makes them wrong. */
+  private eraseSlices(keptRanges: string, slices: readonly Range[]): void {
+    const [slice, ...rest] = slices
+    if (slice === undefined || this.keptRanges !== keptRanges) return
+    this.options.engine.erase([slice], {}, (error) => {
+      if (error !== undefined) this.options.storageFailed(error)
+      else this.eraseSlices(keptRanges, rest)
     })
   }
 }

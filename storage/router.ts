@@ -3,6 +3,7 @@
  * forward it for a client, send another forwarder on, or refuse it. Every restart of a request comes
  * through here again.
  */
+import type { Version } from '../shared/data/version.js'
 import { tokenOf } from '../shared/ring/token.js'
 import { nodeInFlightMax, staleRetryMs } from '../shared/runtime/limits.js'
 import type { Address } from '../shared/runtime/runtime.js'
@@ -46,7 +47,7 @@ export class Router {
     }
     if (request.kind === 'put') {
       const { version } = request
-      const refusal = stampRefusal(runtime, this.options.boot, version, version.micros)
+      const refusal = this.refusalOf(version)
       if (refusal !== undefined) return replyError(runtime, request, 'EXPIRED', refusal)
     }
     if (ring.forming) return this.refuseForming(request)
@@ -56,6 +57,13 @@ export class Router {
     if (!ring.arcOf(request.token).owners.includes(self)) return this.passOn(request)
     if (request.kind === 'put') new PutCoordination(this.desk, request).begin()
     else new GetCoordination(this.desk, request).begin()
+  }
+
+  /** A write is called in the present life of the host; one of an earlier would lose to all since. */
+  private refusalOf(version: Version): string | undefined {
+    const { boot } = this.options
+    if (version.boot < boot) return 'the version is of an earlier life of the host'
+    return stampRefusal(this.desk.runtime, boot, version, version.micros)
   }
 
   /** Not by an old ring: the newest may have the nodes that the one held lacks. */
