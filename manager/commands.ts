@@ -64,6 +64,10 @@ function refusal(options: CommandOptions, { change, node }: Submit): GTStoreErro
   }
   if (change === 'add') return undefined
   if (ring?.placement.nodes.includes(node) !== true) return notAMember(ledger, node)
+  if (change === 'remove' && distinctNodes(ring.placement.nodes).length === 1) {
+    const text = `${node} holds the last copy: add a node first, or stop the swarm with \`gtstore down\``
+    return new GTStoreError('CHANGE_REFUSED', text)
+  }
   const why = membership.isAlive(node) ? undefined : obstacleTo(options, ring.placement, node)
   if (why === undefined) return undefined
   return new GTStoreError('CHANGE_REFUSED', `${node} is down, and ${why}: start it again first`)

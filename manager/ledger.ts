@@ -47,6 +47,7 @@ export class Ledger {
 
   /** Effects of steps that are not durable yet no longer happen: the next life catches up. */
   close(done: () => void): void {
+    if (this.#closed) return done()
     this.#closed = true
     this.#journal.close(() => done())
   }

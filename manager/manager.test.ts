@@ -174,16 +174,31 @@ test('an earlier life of a node is refused', (t) => {
   const member = old.member
   const back = old.restart()
   world.until(() => back.ring?.members.some((it) => it.incarnation === 2) === true, 'its ring')
-  const join = { kind: 'node.join', id: 9, member, store: old.store, epoch: 1, boot: 1 } as const
+  const { store, swarm } = old
+  const join = { kind: 'node.join', id: 9, swarm, member, store, epoch: 1, boot: 1 } as const
   const reply = world.ask(join, 'n1.1')
   t.like(reply, { kind: 'error', code: 'CHANGE_REFUSED' })
+})
+
+test('a node of another swarm, or of a journal we lost, is refused and keeps its store', (t) => {
+  const { world, nodes } = servingWorld(3)
+  const [node] = nodes as [FakeNode]
+  const { member, store, swarm } = node
+  const join = { kind: 'node.join', id: 9, swarm, member, store, epoch: 1, boot: 1 } as const
+  const foreign = { ...member, incarnation: 9 }
+  const reply = world.ask({ ...join, swarm: 'other', member: foreign }, 'n1.9')
+  t.like(reply, { code: 'CHANGE_REFUSED' })
+  const later = { ...member, incarnation: 4 }
+  t.like(world.ask({ ...join, member: later }, 'n1.4'), { code: 'CHANGE_REFUSED' })
+  const unheard = { ...member, id: 'n77' }
+  t.like(world.ask({ ...join, member: unheard }, 'n77.1'), { code: 'CHANGE_REFUSED' })
 })
 
 test('a higher epoch and boot than ours are taken over', (t) => {
   const { world, nodes } = servingWorld(3)
   const [node] = nodes as [FakeNode]
-  const { member, store } = node
-  const join = { kind: 'node.join', id: 9, member, store, epoch: 40, boot: 7 } as const
+  const { member, store, swarm } = node
+  const join = { kind: 'node.join', id: 9, swarm, member, store, epoch: 40, boot: 7 } as const
   world.toManager('n1.1', join)
   world.until(() => world.ring?.epoch === 41, 'a ring above')
   t.is(world.ring?.boot, 8)

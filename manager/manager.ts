@@ -19,7 +19,7 @@ import { ManagerPhase } from './machine.js'
 import { Membership } from './membership.js'
 import { Peers } from './peers.js'
 import { Publisher } from './publisher.js'
-import { notEnrolled } from './refusals.js'
+import { foreignSwarm, notEnrolled } from './refusals.js'
 import { isSound } from './schemas.js'
 import { type ManagerState, nextNodeId } from './state.js'
 import type { Step } from './steps.js'
@@ -69,7 +69,7 @@ export class Manager implements Process {
   constructor(options: ManagerOptions) {
     const { runtime, config, log } = options
     this.#options = options
-    this.#ledger = new Ledger(options.journal, options.steps, (error) => this.#failed(error))
+    this.#ledger = new Ledger(options.journal, options.steps, (error) => this.#journalFailed(error))
     this.#peers = new Peers(runtime, () => this.#processDied())
     this.#publisher = new Publisher(runtime, options.ringFiles, this.#peers)
     this.#membership = new Membership({
@@ -80,6 +80,7 @@ export class Manager implements Process {
       phase: this.#phase,
       settings: config,
       durability: config.durability,
+      isSupervised: () => this.#supervisor !== undefined,
       log,
     })
     this.#clients = new Clients(this.#ledger)
@@ -111,7 +112,7 @@ export class Manager implements Process {
 
   /** Brings the journal up to the present, and takes up what was under way. */
   start(): void {
-    const { bootId, newSwarmId, ringFiles, log } = this.#options
+    const { bootId, newSwarmId, ringFiles, runtime, log } = this.#options
     const { swarm } = this.#ledger.state
     if (swarm === '') this.#ledger.commit({ step: 'swarm.created', swarm: newSwarmId })
     if (this.#ledger.state.bootId !== bootId) {
@@ -121,6 +122,9 @@ export class Manager implements Process {
     const newest = ringFiles.newest()
     const { epoch } = this.#ledger.state
     const isForeign = newest !== undefined && newest.swarm !== this.#ledger.state.swarm
+    if (isForeign && newest.members.some((member) => runtime.isAlive(member))) {
+      return this.#fail(foreignSwarm(this.#options.runDirectory))
+    }
     if (newest !== undefined && (newest.epoch > epoch || (isForeign && newest.epoch === epoch))) {
       log.warn({ found: newest.epoch, epoch }, 'the run directory knows a ring that we do not')
       this.#ledger.commit({ step: 'epoch.raised', epoch: newest.epoch + 1 })
@@ -362,18 +366,18 @@ export class Manager implements Process {
   }
 
   /** The disk failed: nodes and clients go on without us, and the next life takes over. */
-  #failed(error: Error): void {
+  #journalFailed(cause: Error): void {
+    const text = 'the manager cannot write its journal: check the disk, then start it again'
+    this.#fail(new GTStoreError('STORAGE_FAILED', text, { cause }))
+  }
+
+  /** This life of the manager ends; nobody else is told to. */
+  #fail(error: GTStoreError): void {
     if (this.#finished) return
     this.#finished = true
     this.#phase.send({ type: 'stop' })
-    this.#options.log.error({ error: error.message }, 'the journal failed')
-    this.#options.onStopped(
-      new GTStoreError(
-        'STORAGE_FAILED',
-        'the manager cannot write its journal: check the disk, then start it again',
-        { cause: error },
-      ),
-    )
+    this.#options.log.error({ err: error }, 'the manager cannot go on')
+    this.#ledger.close(() => this.#options.onStopped(error))
   }
 
   #refuse(from: Address, message: Message, error: GTStoreError): void {

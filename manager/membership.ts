@@ -25,8 +25,8 @@ import type { ManagerPhase } from './machine.js'
 import type { Peers } from './peers.js'
 import { distinctNodes, gainersOf, joinersOf, leaversOf, obstacle, planChange } from './plan.js'
 import type { Publisher } from './publisher.js'
-import { notEnrolled } from './refusals.js'
-import { isForming } from './state.js'
+import { foreignNode, notEnrolled, unknownLife } from './refusals.js'
+import { hasLeft, isForming } from './state.js'
 
 export interface MembershipOptions {
   readonly runtime: Runtime
@@ -36,6 +36,8 @@ export interface MembershipOptions {
   readonly phase: ManagerPhase
   readonly settings: ClaimSettings
   readonly durability: Durability
+  /** Somebody is there to start processes, and to start them again. */
+  readonly isSupervised: () => boolean
   readonly log: Log
 }
 
@@ -82,7 +84,7 @@ export class Membership {
   join(request: MessageOf<'node.join'>, done: (refused: GTStoreError | undefined) => void): void {
     const { ledger, peers } = this.#options
     const { member, store } = request
-    const refused = this.#joinRefusal(member)
+    const refused = this.#joinRefusal(request)
     // A node that is told to go erases its data: not before what it rests on cannot be forgotten.
     if (refused !== undefined) return ledger.whenDurable(() => done(refused))
     if (request.epoch > this.#state.epoch) {
@@ -158,12 +160,13 @@ export class Membership {
     this.#startNext(ring)
   }
 
-  #joinRefusal(member: Member): GTStoreError | undefined {
+  /** NOT_FOUND makes the node erase its store: only for what this very swarm has dismissed. */
+  #joinRefusal({ swarm, member }: MessageOf<'node.join'>): GTStoreError | undefined {
     const { id, incarnation } = member
     const record = this.#state.nodes[id]
-    if (record === undefined || record.lost || incarnation > record.incarnation) {
-      return notEnrolled(this.#state, id)
-    }
+    if (swarm !== this.#state.swarm) return foreignNode(id)
+    if (record?.lost === true || hasLeft(this.#state, id)) return notEnrolled(this.#state, id)
+    if (record === undefined || incarnation > record.incarnation) return unknownLife(member)
     const known = this.member(id)?.incarnation ?? 0
     if (incarnation >= known) return undefined
     const text = `${id}.${incarnation} is an earlier life of ${id}.${known}: this process must end`
@@ -285,7 +288,8 @@ export class Membership {
     const joiners = joinersOf(ring.placement, change)
     const ended = (fresh: NodeId) => joiners.includes(fresh) && !this.isAlive(fresh)
     this.#options.log.warn({ plan: change.plan, reason }, 'a change is given up')
-    this.#endTickets('aborted', reason, ended)
+    // A supervisor starts the process again: its change is then planned anew.
+    if (!this.#options.isSupervised()) this.#endTickets('aborted', reason, ended)
     this.#options.phase.send({ type: 'change.aborted' })
     this.#publish(ring.placement, undefined)
   }
@@ -321,22 +325,22 @@ export class Membership {
     }
   }
 
-  /** The last member has nobody to leave its data to: it stops and keeps it. */
+  /**
+   * The last member has nobody to leave its data to. A process that was told to leave stops and keeps
+   * it; a command is refused.
+   */
   #stopLast(node: NodeId): void {
     const { runtime } = this.#options
     const member = this.member(node)
-    const reason = 'it holds the last copy'
+    const reason = `${node} holds the last copy`
     if (this.queue.joining.length > 0 || member === undefined || !this.isAlive(node)) {
       this.queue.block([{ kind: 'leave', node, origin: 'command' }], reason)
       return
     }
-    runtime.send(addressOf(member), { kind: 'node.stop' })
+    if (!this.#isCommanded(node)) runtime.send(addressOf(member), { kind: 'node.stop' })
+    const advice = 'add a node first, or stop the swarm, which keeps the data'
+    this.#endTickets('aborted', `${reason}: ${advice}`, (_, old) => old === node)
     this.queue.drop('leave', node)
-    this.#endTickets(
-      'done',
-      `${reason}: it was stopped and keeps its data`,
-      (_, old) => old === node,
-    )
   }
 
   #endTickets(

@@ -19,6 +19,8 @@ export class FakeNode {
   readonly temporary: Address
   id: NodeId
   incarnation = 0
+  /** As the manager told it; a test may say otherwise. */
+  swarm = ''
   ring: RingDescription | undefined
   refused: MessageOf<'error'> | undefined
   /** Copies nothing: whoever waits for it waits. */
@@ -62,7 +64,8 @@ export class FakeNode {
     this.#world.manager.opened(address)
     const epoch = this.ring?.epoch ?? 0
     const boot = this.ring?.boot ?? 0
-    this.#tell({ kind: 'node.join', id: 2, member: this.member, store: this.store, epoch, boot })
+    const { member, store, swarm } = this
+    this.#tell({ kind: 'node.join', id: 2, swarm, member, store, epoch, boot })
     if (this.#leaving) this.leave()
     const plan = this.ring?.change?.plan
     if (plan !== undefined && this.#world.copied.has(`${plan}/${this.id}`)) this.#report(plan)
@@ -91,6 +94,7 @@ export class FakeNode {
     if (message.kind === 'node.enroll.ok' && this.incarnation === 0) {
       this.id = message.node
       this.incarnation = message.incarnation
+      this.swarm = message.swarm
       this.#world.nodes.set(addressOf(this.member), this)
       this.connect()
     } else if (message.kind === 'ring.publish') this.#adopt(message.ring)

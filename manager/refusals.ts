@@ -1,6 +1,6 @@
 /** Refusals that several requests share, in words that say what to do. */
 import { GTStoreError } from '../shared/protocol/errors.js'
-import type { NodeId } from '../shared/ring/description.js'
+import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import { hasLeft, type ManagerState } from './state.js'
 
 /** Of an id under which nobody may take part: the process gives it up, with its store, or ends. */
@@ -10,4 +10,28 @@ export function notEnrolled(state: ManagerState, node: NodeId): GTStoreError {
     ? `${node} has left the swarm, and its id is not used again: start a node without an id`
     : `${node} was never a node of this swarm: start it with the data directory of its own swarm`
   return new GTStoreError('NOT_FOUND', text)
+}
+
+/** Its store is safe with its own manager, wherever that is. */
+export function foreignNode(node: NodeId): GTStoreError {
+  const text =
+    `${node} belongs to another swarm than this manager: ` +
+    'start the manager with the data directory of that swarm, or the node in another run directory'
+  return new GTStoreError('CHANGE_REFUSED', text)
+}
+
+/** A life of this swarm that its journal has never heard of. */
+export function unknownLife(member: Member): GTStoreError {
+  const text =
+    `the manager's journal is older than ${addressOf(member)}: was it restored from a copy? ` +
+    'The node keeps its data and waits'
+  return new GTStoreError('CHANGE_REFUSED', text)
+}
+
+/** Its nodes would be taken for ours. */
+export function foreignSwarm(runDirectory: string): GTStoreError {
+  const text =
+    `nodes of another swarm run in ${runDirectory}: start the manager with their data directory, ` +
+    'stop them, or use another run directory'
+  return new GTStoreError('CHANGE_REFUSED', text)
 }

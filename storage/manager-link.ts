@@ -15,6 +15,7 @@ const leaveId = 2
 export interface ManagerLinkOptions {
   readonly runtime: Runtime
   readonly log: Log
+  readonly swarm: string
   readonly member: Member
   readonly store: string
   readonly boot: number
@@ -73,9 +74,9 @@ export class ManagerLink {
 
   private say(): void {
     if (this.isStopped) return
-    const { runtime, member, store, boot } = this.options
+    const { runtime, swarm, member, store, boot } = this.options
     const epoch = this.options.highestEpoch()
-    runtime.send('manager', { kind: 'node.join', id: joinId, member, store, epoch, boot })
+    runtime.send('manager', { kind: 'node.join', id: joinId, swarm, member, store, epoch, boot })
     this.sayLeave()
     this.sayCompleted()
   }

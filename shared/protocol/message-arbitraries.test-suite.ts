@@ -169,7 +169,7 @@ const fields: {
     durability,
     valueBytesMax: uint,
   },
-  'node.join': { id, member, store: text, epoch: uint, boot: uint },
+  'node.join': { id, swarm: text, member, store: text, epoch: uint, boot: uint },
   'node.join.ok': { id },
   'node.leave': { id, node: text, incarnation: uint },
   'node.leave.ok': { id },

@@ -283,6 +283,8 @@ export type Durability = 'sync' | 'write' | 'memory'
 export interface NodeJoin {
   readonly kind: 'node.join'
   readonly id: number
+  /** Of the store: the manager of another swarm has no say over it. */
+  readonly swarm: string
   readonly member: Member
   /** Random id written with the store: tells a store that survived from a new one. */
   readonly store: string
@@ -602,7 +604,7 @@ export const messageFields: {
     'control',
     ['id', 'node', 'incarnation', 'boot', 'swarm', 'durability', 'valueBytesMax'],
   ],
-  'node.join': [25, 'control', ['id', 'member', 'store', 'epoch', 'boot']],
+  'node.join': [25, 'control', ['id', 'swarm', 'member', 'store', 'epoch', 'boot']],
   'node.join.ok': [26, 'control', ['id']],
   'node.leave': [27, 'control', ['id', 'node', 'incarnation']],
   'node.leave.ok': [28, 'control', ['id']],

@@ -254,7 +254,7 @@ export const messageTypes: {
     durability,
     valueBytesMax: uint,
   },
-  'node.join': { id, member, store: text, epoch, boot: uint },
+  'node.join': { id, swarm: text, member, store: text, epoch, boot: uint },
   'node.join.ok': { id },
   'node.leave': { id, node: text, incarnation: uint },
   'node.leave.ok': { id },
