@@ -187,8 +187,12 @@ test('no answer by the deadline: a put is indefinite, a get changed nothing', (t
 
 test('no call takes longer than a message may be on its way', (t) => {
   const { world, core } = registeredClient(['n1.1'])
-  core.put(key, value, { timeoutMs: 10 * maxFlightMs }, () => {})
+  core.put(key, value, { timeoutMs: maxFlightMs }, () => {})
   t.is(world.takeOne().message.deadline, world.hostMicros() + maxFlightMs * 1000)
+  const [done, seen] = outcome<Version>()
+  core.put(key, value, { timeoutMs: maxFlightMs + 1 }, done)
+  world.pass(1)
+  t.like(seen, { settled: 1, error: { code: 'INVALID_ARGUMENT', definite: true } })
 })
 
 test('a silent node: another is asked too, and the first answer counts once', (t) => {

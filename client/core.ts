@@ -255,7 +255,7 @@ export class ClientCore implements Process {
   }
 
   private timeLimitMs(timeoutMs: Millis | undefined): Millis {
-    return Math.min(timeoutMs ?? this.options.timeoutMs, maxFlightMs)
+    return timeoutMs ?? this.options.timeoutMs
   }
 
   /** What is wrong with a call, before anything is sent. */
@@ -283,9 +283,7 @@ export class ClientCore implements Process {
       return invalid(
         `${quorumName} is ${quorum}, it must be a whole number from 1 to N=${grant.replicas}`,
       )
-    if (timeoutMs !== undefined && !(timeoutMs > 0))
-      return invalid(`timeoutMs is ${timeoutMs}, it must be above 0`)
-    return undefined
+    return timeoutMs === undefined ? undefined : timeoutRefusal(timeoutMs)
   }
 
   private finishIfIdle(): void {
@@ -295,6 +293,12 @@ export class ClientCore implements Process {
     this.finalizing?.()
     this.finalizing = undefined
   }
+}
+
+/** A write must not be on its way for longer than maxFlightMs; a time it had not would mislead. */
+export function timeoutRefusal(timeoutMs: Millis): GTStoreError | undefined {
+  if (typeof timeoutMs === 'number' && 1 <= timeoutMs && timeoutMs <= maxFlightMs) return undefined
+  return invalid(`timeoutMs is ${timeoutMs}, it must be a number from 1 to ${maxFlightMs}`)
 }
 
 function invalid(message: string): GTStoreError {

@@ -128,6 +128,25 @@ test('a signal gives a call up', async (t) => {
   t.like(unsent, { definite: true, cause: reason })
 })
 
+test('options that are none are refused before anything is sent', async (t) => {
+  const swarm = await fakeSwarm(t)
+  const store = finalized(t, await init({ dir: swarm.run }))
+  let sent = 0
+  swarm.handler = () => {
+    sent++
+    return true
+  }
+  const refused = { instanceOf: GTStoreError, code: 'INVALID_ARGUMENT' }
+  const signal = new AbortController() as unknown as AbortSignal
+  for (const options of [{ signal }, null as never, { timeoutMs: 0.5 }, { timeoutMs: 60_001 }]) {
+    await t.throwsAsync(store.put('k', 'v', options), refused)
+    await t.throwsAsync(store.get('k', options), refused)
+    await t.throwsAsync(store.delete('k', options), refused)
+    await t.throwsAsync(init(options === null ? options : { dir: swarm.run, ...options }), refused)
+  }
+  t.is(sent, 0)
+})
+
 test('finalize lets pending calls end, then every call fails', async (t) => {
   const swarm = await fakeSwarm(t)
   const store = await init({ dir: swarm.run })
@@ -224,7 +243,9 @@ test('directories that are not to be trusted, and options that make no sense', a
   const refused = { instanceOf: GTStoreError, code: 'INVALID_ARGUMENT' }
   await t.throwsAsync(init({ dir: link }), { ...refused, message: /symlink/ })
   await t.throwsAsync(init({ dir: join(run, 'x'.repeat(100)) }), refused)
-  await t.throwsAsync(init({ dir: run, timeoutMs: 0 }), refused)
+  for (const timeoutMs of [0, 60_001, Number.POSITIVE_INFINITY, Number.NaN, '5' as never]) {
+    await t.throwsAsync(init({ dir: run, timeoutMs }), { ...refused, message: /1 to 60000/ })
+  }
   await t.throwsAsync(init({ dir: run, valueEncoding: 'xml' as 'utf8' }), refused)
   await t.throwsAsync(init({ dir: run, swarm: 'a/b' }), refused)
   await t.throwsAsync(init({ dir: run, via: 'n9' }), { code: 'NOT_FOUND', message: /n9/ })

@@ -4,9 +4,10 @@
  *
  * ```ts
  * import { init } from 'gtstore'
- * await using store = await init()
+ * const store = await init()
  * await store.put('city', 'Bochum')
  * const found = await store.get('city') // { value: 'Bochum', version: '1.841.5f…', node: 'n2' }
+ * await store.finalize() // or declare it with `await using`
  * ```
  *
  * An open client does not keep its process alive, a call without an outcome does.
@@ -21,7 +22,7 @@ import { GTStoreError } from '../shared/protocol/errors.js'
 import { callTimeoutMs } from '../shared/runtime/limits.js'
 import type { RingFiles } from '../shared/runtime/ports.js'
 import type { Log } from '../shared/runtime/runtime.js'
-import { type Cancel, ClientCore, type GetResult } from './core.js'
+import { type Cancel, ClientCore, type GetResult, timeoutRefusal } from './core.js'
 import {
   type Encoding,
   encodingNamed,
@@ -43,7 +44,7 @@ export interface InitOptions<E extends ValueEncoding = ValueEncoding> {
   readonly dir?: string | undefined
   /**
    * How long `init` tries to reach the swarm, and how long each call tries, in milliseconds, unless
-   * it says otherwise. Default 5000, at most 60000.
+   * it says otherwise: 1 to 60000. Default 5000.
    */
   readonly timeoutMs?: number | undefined
   /** How values are put and got: `utf8` (default), `buffer`, `json` or `cbor`. */
@@ -62,7 +63,7 @@ export interface CallOptions {
    * not `definite`.
    */
   readonly signal?: AbortSignal | undefined
-  /** How long this call tries, in milliseconds; at most 60000. */
+  /** How long this call tries, in milliseconds: 1 to 60000. Default: that of `init`. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -131,12 +132,11 @@ export function init(options?: InitOptions<'utf8'>): Promise<Client<string>>
 export function init(options: InitOptions<'buffer'>): Promise<Client<Uint8Array, Buffer>>
 export function init<T = unknown>(options: InitOptions<'json' | 'cbor'>): Promise<Client<T>>
 export async function init(options: InitOptions = {}): Promise<Client<unknown>> {
+  checkOptions(options)
   const { timeoutMs = callTimeoutMs, valueEncoding = 'utf8', via, signal } = options
   const encoding = encodingNamed(valueEncoding)
-  if (!(timeoutMs > 0)) {
-    const message = `timeoutMs is ${timeoutMs}, it must be above 0`
-    throw new GTStoreError('INVALID_ARGUMENT', message)
-  }
+  const refusal = timeoutRefusal(timeoutMs)
+  if (refusal !== undefined) throw refusal
   const { run } = swarmDirectories(options)
   checkRunDirectory(run)
   const writer = randomBytes(8).toString('hex')
@@ -201,6 +201,8 @@ class SwarmClient implements Client<unknown> {
 
   put(key: Key, value: unknown, options: PutOptions & Encoded = {}): Promise<{ version: string }> {
     return new Promise((resolve, reject) => {
+      checkOptions(options)
+      let release: (() => void) | undefined
       const bytes = this.#encodingOf(options).encode(value)
       const name = keyBytes(key)
       this.#begin(options.signal)
@@ -210,12 +212,14 @@ class SwarmClient implements Client<unknown> {
         if (version === undefined) reject(error)
         else resolve({ version: formatVersion(version) })
       })
-      const release = cancelOn(options.signal, cancel)
+      release = cancelOn(options.signal, cancel)
     })
   }
 
   get(key: Key, options: GetOptions & Encoded = {}): Promise<Found<unknown> | undefined> {
     return new Promise((resolve, reject) => {
+      checkOptions(options)
+      let release: (() => void) | undefined
       const encoding = this.#encodingOf(options)
       const name = keyBytes(key)
       this.#begin(options.signal)
@@ -226,12 +230,14 @@ class SwarmClient implements Client<unknown> {
         else if (result === undefined) resolve(undefined)
         else decode(result, encoding, resolve, reject)
       })
-      const release = cancelOn(options.signal, cancel)
+      release = cancelOn(options.signal, cancel)
     })
   }
 
   delete(key: Key, options: PutOptions = {}): Promise<{ existed: boolean }> {
     return new Promise((resolve, reject) => {
+      checkOptions(options)
+      let release: (() => void) | undefined
       const name = keyBytes(key)
       this.#begin(options.signal)
       const cancel = this.#core.delete(name, options, (error, result) => {
@@ -240,7 +246,7 @@ class SwarmClient implements Client<unknown> {
         if (result === undefined) reject(error)
         else resolve(result)
       })
-      const release = cancelOn(options.signal, cancel)
+      release = cancelOn(options.signal, cancel)
     })
   }
 
@@ -290,6 +296,20 @@ function decode(
   } catch (error) {
     reject(error)
   }
+}
+
+/**
+ * Whoever writes plain JavaScript has no compiler to tell them. Looked at before anything is sent:
+ * a call that fails afterwards would take effect all the same.
+ */
+function checkOptions(options: { readonly signal?: AbortSignal | undefined }): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new GTStoreError('INVALID_ARGUMENT', `the options are ${options}, not an object`)
+  }
+  const { signal } = options
+  if (signal === undefined || signal instanceof AbortSignal) return
+  const message = 'signal is not an AbortSignal; of an AbortController pass its `signal`'
+  throw new GTStoreError('INVALID_ARGUMENT', message)
 }
 
 /** Calls `cancel` when the signal aborts; the result takes that back. */
