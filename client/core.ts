@@ -224,8 +224,17 @@ export class ClientCore implements Process {
       this.dispatcher.rerouted()
       return
     }
-    const message = 'no storage node has joined the swarm yet; start one with `gtstore node add`'
-    this.dispatcher.unroutable(new GTStoreError('FORMING', message))
+    this.dispatcher.unroutable(this.nobodyIsUp())
+  }
+
+  private nobodyIsUp(): GTStoreError {
+    const hasMembers = (this.options.ringFiles.newest()?.members.length ?? 0) > 0
+    if (!hasMembers) {
+      const message = 'no storage node has joined the swarm yet; start one with `gtstore node add`'
+      return new GTStoreError('FORMING', message)
+    }
+    const message = 'no storage node is up: `gtstore status` shows them, `gtstore up` starts them'
+    return new GTStoreError('QUORUM_UNAVAILABLE', message)
   }
 
   private registered(error: GTStoreError | undefined): void {
@@ -274,8 +283,10 @@ export class ClientCore implements Process {
     if (key.length > keyBytesMax)
       return tooLarge(`the key has ${key.length} bytes, the limit is ${keyBytesMax}`)
     const limit = grant.valueBytesMax
-    if (value !== null && limit !== undefined && value.length > limit)
-      return tooLarge(`the value has ${value.length} bytes, the limit of this swarm is ${limit}`)
+    if (value !== null && value.length > limit) {
+      const whose = this.id === 0 ? 'while the manager cannot be asked' : 'of this swarm'
+      return tooLarge(`the value has ${value.length} bytes, the limit ${whose} is ${limit}`)
+    }
     if (
       quorum !== undefined &&
       !(Number.isInteger(quorum) && 1 <= quorum && quorum <= grant.replicas)

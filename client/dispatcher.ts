@@ -140,7 +140,11 @@ export class Dispatcher {
 
   /** No node is known yet; calls that find none in their time fail with this. */
   unroutable(reason: GTStoreError): void {
+    const before = this.reason
     this.reason = reason
+    for (const call of this.all()) {
+      if (call.state === 'parked' && call.lastError === before) call.lastError = reason
+    }
   }
 
   private begin(call: Call): void {

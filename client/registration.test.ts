@@ -44,6 +44,26 @@ test('without a manager the ring file names members, those that live are asked',
   t.is((message as Put).version.boot, 6)
 })
 
+test('the limit of values: the default until the manager has told it, then its own', (t) => {
+  const { world, core } = client()
+  world.ring = ringOf([1, 2, 3], 6)
+  core.register(5_000, () => {})
+  core.closed('manager')
+  const refused = (bytesCount: number) => {
+    const [done, seen] = outcome<Version>()
+    core.put(key, new Uint8Array(bytesCount), { timeoutMs: 100 }, done)
+    world.pass(1)
+    return seen.error
+  }
+  t.is(refused(8 * 1024 * 1024), undefined)
+  t.like(refused(8 * 1024 * 1024 + 1), { code: 'TOO_LARGE', definite: true })
+  grant(world, core, ['n1.1'])
+  t.like(refused(1_001), { code: 'TOO_LARGE', definite: true })
+  core.closed('n1.1')
+  core.closed('manager')
+  t.like(refused(1_001), { code: 'TOO_LARGE' }, 'it is remembered')
+})
+
 test('a manager that does not answer is passed over', (t) => {
   const { world, core } = client()
   world.ring = ringOf([1], 1)
@@ -156,6 +176,20 @@ test('no node has joined yet: a call waits for one, then says so', (t) => {
   t.like(seen, { settled: 1, error: { code: 'FORMING', definite: true } })
   world.pass(2_000)
   t.is(world.timerCount, 0, 'nobody waits: nobody is asked')
+})
+
+test('members, but none that is up: says how to see and start them', (t) => {
+  const { world, core } = registeredClient(['n1.1'])
+  world.ring = ringOf([1], 1)
+  world.dead.add(1)
+  core.closed('n1.1')
+  const [done, seen] = outcome<Version>()
+  core.put(key, value, { timeoutMs: 500 }, done)
+  world.pass(300)
+  grant(world, core, [])
+  world.pass(230)
+  t.like(seen, { settled: 1, error: { code: 'QUORUM_UNAVAILABLE', definite: true } })
+  t.regex(seen.error?.message ?? '', /gtstore status.*gtstore up/)
 })
 
 test('a forwarder that moves its clients: new calls go elsewhere, those in flight go on', (t) => {

@@ -9,7 +9,7 @@
  */
 import type { ClientRegisterOk } from '../shared/protocol/messages.js'
 import { addressOf, type RingDescription } from '../shared/ring/description.js'
-import { managerAnswerMs, managerRetryMs } from '../shared/runtime/limits.js'
+import { managerAnswerMs, managerRetryMs, valueBytesMaxDefault } from '../shared/runtime/limits.js'
 import type { RingFiles } from '../shared/runtime/ports.js'
 import type { Address, CancelTimer, Millis, Runtime } from '../shared/runtime/runtime.js'
 
@@ -20,8 +20,7 @@ export interface Grant {
   readonly boot: number
   readonly nodes: readonly Address[]
   readonly replicas: number
-  /** undefined: not known, left to the nodes to check. */
-  readonly valueBytesMax: number | undefined
+  readonly valueBytesMax: number
 }
 
 export interface RegistrationOptions {
@@ -40,6 +39,8 @@ export class Registration {
   private lastAttempt: Millis = -managerRetryMs
   private cancelTimer: CancelTimer | undefined
   private client = 0
+  /** The manager's to say. Until it could, the default: a node may cut off who sends more. */
+  private valueBytesMax = valueBytesMaxDefault
 
   constructor(options: RegistrationOptions) {
     this.options = options
@@ -62,6 +63,7 @@ export class Registration {
   /** The manager's answer, also a late one: it is newer than what the ring file said. */
   received(message: ClientRegisterOk): void {
     this.client = message.client
+    this.valueBytesMax = message.valueBytesMax
     const goesOn = message.nodes.length === 0 && this.asked !== 0
     if (!goesOn) this.stop()
     this.options.onGranted(message)
@@ -92,9 +94,9 @@ export class Registration {
       return
     }
     this.stop()
+    const { client, valueBytesMax } = this
     const { boot, placement } = ring
-    const { replicas } = placement
-    onGranted({ client: this.client, boot, nodes, replicas, valueBytesMax: undefined })
+    onGranted({ client, boot, nodes, replicas: placement.replicas, valueBytesMax })
   }
 
   /** Starts at a random member, so that clients spread over them. */
