@@ -6,7 +6,7 @@ import { swarmDirectories } from '../shared/os/directories.js'
 import { CommandError, exitCodes } from './errors.js'
 import { createOutput, type Output } from './output.js'
 
-/** Given before or after the command's name; each directory also by its environment variable. */
+/** Given before or after the command's name. What the environment names is swarmDirectories' part. */
 export interface GlobalFlags {
   readonly swarm?: string
   readonly dir?: string
@@ -39,21 +39,17 @@ export function contextOf(flags: GlobalFlags): Context {
   }
 }
 
-/** An empty variable counts as not set; an empty option is one that a script failed to fill in. */
-function given(
-  flag: '--swarm' | '--dir' | '--data',
-  value: string | undefined,
-): string | undefined {
+/** An empty option is one that a script failed to fill in. */
+function given(flag: string, value: string | undefined): string | undefined {
   if (value !== '') return value
-  if (process.env[`GTSTORE_${flag.slice(2).toUpperCase()}`] === '') return undefined
   throw new CommandError(exitCodes.usage, `${flag} is empty`, `give it a value, or leave it out`)
 }
 
 function commandLine({ swarm, dir, data }: GlobalFlags): string {
   const words = [programName()]
-  if (swarm !== undefined && swarm !== process.env.GTSTORE_SWARM) words.push('--swarm', swarm)
-  if (dir !== undefined && dir !== process.env.GTSTORE_DIR) words.push('--dir', dir)
-  if (data !== undefined && data !== process.env.GTSTORE_DATA) words.push('--data', data)
+  if (swarm !== undefined) words.push('--swarm', swarm)
+  if (dir !== undefined) words.push('--dir', dir)
+  if (data !== undefined) words.push('--data', data)
   return words.join(' ')
 }
 

@@ -35,9 +35,9 @@ function action<Flags, Args extends readonly unknown[]>(load: () => Promise<Run<
 export function createProgram(): Command {
   const program = new Command('gtstore')
     .description('A replicated key-value store that lives on one machine.')
-    .addOption(new Option('--swarm <name>', 'the swarm to use').env('GTSTORE_SWARM'))
-    .addOption(new Option('--dir <path>', 'its run directory (sockets)').env('GTSTORE_DIR'))
-    .addOption(new Option('--data <path>', 'its data directory').env('GTSTORE_DATA'))
+    .option('--swarm <name>', 'the swarm to use (env: GTSTORE_SWARM)')
+    .option('--dir <path>', 'its run directory, for sockets (env: GTSTORE_DIR, without --swarm)')
+    .option('--data <path>', 'its data directory (env: GTSTORE_DATA, without --swarm)')
     .version(packageVersion(), '-V, --version')
     .option('--json', 'data as JSON on stdout, a failure as JSON on stderr')
     .addHelpText('after', exitCodeHelp)

@@ -40,7 +40,7 @@ test.serial(
   'up while it is up, and options that contradict the stored ones, are refused',
   async (t) => {
     patience(t)
-    const { gtstore, processes } = makeSwarm(t)
+    const { gtstore, processes, run, data } = makeSwarm(t)
     t.is((await gtstore('up', '-d', ...small)).exitCode, 0)
     const again = await gtstore('up', '-d')
     t.is(again.exitCode, 1)
@@ -51,15 +51,27 @@ test.serial(
       ['--nodes', '4', '3'],
       ['--durability', 'sync', 'write'],
       ['--read-quorum', '1', '2'],
-      ['--swarm', 'other', 'default'],
     ] as const) {
       const { exitCode, stderr } = await gtstore('up', '-d', flag, value)
       t.is(exitCode, 2, flag)
       t.true(stderr.includes(`${flag} ${stored}, but ${flag} ${value}`), stderr)
     }
+    const there = ['--dir', run, '--data', data]
+    const other = await gtstore('up', '-d', '--swarm', 'other', ...there)
+    t.is(other.exitCode, 2)
+    t.true(other.stderr.includes('--swarm default, but --swarm other'), other.stderr)
     t.deepEqual(processes(), [])
   },
 )
+
+test.serial('a swarm that is named by an option is not that of the environment', async (t) => {
+  patience(t)
+  const { gtstore, run } = makeSwarm(t)
+  const { exitCode, stderr } = await gtstore('status', '--swarm', 'nobody-made-this')
+  t.is(exitCode, 6)
+  t.true(stderr.includes('/nobody-made-this'), stderr)
+  t.false(stderr.includes(run), stderr)
+})
 
 test.serial(
   'down --volumes removes the data and nothing else; down of nothing succeeds',

@@ -248,6 +248,7 @@ test('directories that are not to be trusted, and options that make no sense', a
   }
   await t.throwsAsync(init({ dir: run, valueEncoding: 'xml' as 'utf8' }), refused)
   await t.throwsAsync(init({ dir: run, swarm: 'a/b' }), refused)
+  await t.throwsAsync(init({ dir: '' }), { ...refused, message: /dir is empty/ })
   await t.throwsAsync(init({ dir: run, via: 'n9' }), { code: 'NOT_FOUND', message: /n9/ })
 })
 

@@ -40,7 +40,7 @@ export type Key = string | Uint8Array
 export interface InitOptions<E extends ValueEncoding = ValueEncoding> {
   /** Name of the swarm; GTSTORE_SWARM, else `default`. */
   readonly swarm?: string | undefined
-  /** Run directory of the swarm; GTSTORE_DIR, else derived from the name. */
+  /** Run directory of the swarm; GTSTORE_DIR unless `swarm` is given, else derived from the name. */
   readonly dir?: string | undefined
   /**
    * How long `init` tries to reach the swarm, and how long each call tries, in milliseconds, unless

@@ -55,6 +55,32 @@ test('options win over the environment', (t) => {
   })
 })
 
+test('a swarm named by an option lives where its name says, unless directories are named too', (t) => {
+  const environment = {
+    GTSTORE_DIR: '/e/run',
+    GTSTORE_DATA: '/e/data',
+    XDG_RUNTIME_DIR: '/x',
+    XDG_STATE_HOME: '/s',
+  }
+  t.like(swarmDirectories({ swarm: 'o' }, environment), {
+    run: '/x/gtstore/o',
+    data: '/s/gtstore/o',
+  })
+  t.like(swarmDirectories({ swarm: 'o', data: '/o' }, environment), {
+    run: '/x/gtstore/o',
+    data: '/o',
+  })
+  t.like(swarmDirectories({ dir: '/o' }, environment), { run: '/o', data: '/e/data' })
+})
+
+test('a directory that is empty or no string is refused', (t) => {
+  for (const path of ['', 5, null] as string[]) {
+    for (const options of [{ dir: path }, { data: path }]) {
+      t.throws(() => swarmDirectories(options, {}), { message: /name a directory/ })
+    }
+  }
+})
+
 test('a swarm name that could leave its directory is refused', (t) => {
   for (const swarm of ['', '..', '../x', 'a/b', '.hidden', 'x'.repeat(65)]) {
     const error = t.throws<GTStoreError>(() => swarmDirectories({ swarm }, {}))

@@ -23,7 +23,10 @@ export interface SwarmDirectories {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Options win over GTSTORE_SWARM, GTSTORE_DIR and GTSTORE_DATA, and these over the defaults. */
+/**
+ * Options win over GTSTORE_SWARM, GTSTORE_DIR and GTSTORE_DATA, and these over the defaults. A swarm
+ * that is named by an option is never looked for where the environment says that another one is.
+ */
 export function swarmDirectories(
   options: {
     readonly swarm?: string | undefined
@@ -39,9 +42,18 @@ export function swarmDirectories(
       `swarm name ${JSON.stringify(swarm)}: use up to 64 letters, digits, '.', '_' and '-'`,
     )
   }
-  const run = options.dir ?? given(environment.GTSTORE_DIR) ?? join(runRoot(environment), swarm)
-  const data = options.data ?? given(environment.GTSTORE_DATA) ?? join(dataRoot(environment), swarm)
+  const { GTSTORE_DIR, GTSTORE_DATA } = options.swarm === undefined ? environment : {}
+  const run = named('dir', options.dir) ?? given(GTSTORE_DIR) ?? join(runRoot(environment), swarm)
+  const data =
+    named('data', options.data) ?? given(GTSTORE_DATA) ?? join(dataRoot(environment), swarm)
   return { swarm, run: resolve(run), data: resolve(data) }
+}
+
+/** An empty path would be the working directory, which nobody means by it. */
+function named(option: 'dir' | 'data', path: string | undefined): string | undefined {
+  if (path === undefined || (typeof path === 'string' && path !== '')) return path
+  const message = `${option} is ${path === '' ? 'empty' : 'not a string'}: name a directory`
+  throw new GTStoreError('INVALID_ARGUMENT', message)
 }
 
 /** An empty variable counts as not set, as the XDG specification has it. */
