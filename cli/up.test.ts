@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { makeSwarm } from './swarm.fixture.js'
 
@@ -136,6 +139,38 @@ test.serial('a start that is interrupted leaves nothing behind', async (t) => {
   t.is((await gtstore('up', '-d', ...small)).exitCode, 0)
 })
 
+test.serial('a detached supervisor whose parent died at once starts nothing', async (t) => {
+  patience(t)
+  const { gtstore, processes, run, data } = makeSwarm(t)
+  t.is((await gtstore('up', '-d', ...small)).exitCode, 0)
+  t.is((await gtstore('down')).exitCode, 0)
+  const options = JSON.parse(readFileSync(join(data, 'swarm.json'), 'utf8'))
+  const plan = JSON.stringify({ run, data, options, logLevel: 'info' })
+  const main = fileURLToPath(new URL('./main.js', import.meta.url))
+  const supervisor = spawn(process.execPath, [main, 'supervise', plan], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  })
+  supervisor.disconnect()
+  t.deepEqual(await once(supervisor, 'exit'), [143, null])
+  t.deepEqual(processes(), [])
+})
+
+test.serial('a new swarm does not adopt the processes of another', async (t) => {
+  patience(t)
+  const { gtstore, processes, root, run } = makeSwarm(t)
+  t.is((await gtstore('up', '-d', ...small)).exitCode, 0)
+  for (const { role, pid } of processes()) if (role !== 'node') process.kill(pid, 'SIGKILL')
+  while (processes().length > 3) await new Promise((resolve) => setTimeout(resolve, 5))
+  const { exitCode, stderr } = await gtstore('up', '-d', '--data', join(root, 'd2'), ...small)
+  t.is(exitCode, 1)
+  t.true(stderr.includes(run), stderr)
+  t.regex(stderr, /n1\.1 .*next: .*down.*--dir/s)
+  t.false(existsSync(join(root, 'd2')))
+  t.is(processes().length, 3)
+  t.is((await gtstore('down')).exitCode, 0)
+  t.deepEqual(processes(), [])
+})
+
 test.serial('a start that fails shows why, and leaves nothing behind', async (t) => {
   patience(t)
   const { gtstore, processes, data } = makeSwarm(t)
@@ -156,6 +191,7 @@ test.serial('bad options and directories: exit code 2, and what to do about it',
   patience(t)
   const { gtstore, root } = makeSwarm(t)
   symlinkSync('/tmp', join(root, 'link'))
+  writeFileSync(join(root, 'file'), '')
   for (const [args, said] of [
     [['--nodes', '0'], /whole number from 1 to 256/],
     [['--replicas', 'three'], /whole number from 1 to 256/],
@@ -163,6 +199,10 @@ test.serial('bad options and directories: exit code 2, and what to do about it',
     [['--durability', 'paper'], /Allowed choices are sync, write, memory/],
     [['--bogus'], /unknown option '--bogus'/],
     [['--dir', join(root, 'link')], /is refused: it is a symlink/],
+    [['--data', join(root, 'link')], /is refused: it is a symlink/],
+    [['--dir', join(root, 'file')], /is refused: it is not a directory/],
+    [['--data', join(root, 'file')], /is refused: it is not a directory/],
+    [['--data', join(root, 'file', 'below')], /it lies below what is not a directory/],
     [['--dir', join(root, 'x'.repeat(100))], /name a shorter run directory/],
     [['--swarm', 'a/b'], /swarm name "a\/b"/],
   ] as const) {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
 import { assertSupportedPlatform } from '../shared/os/linux.js'
 import { listProcesses } from '../shared/os/process-files.js'
+import { checkDataDirectory, checkRunDirectory } from '../shared/os/reach.js'
 import { readSwarmFile, type SwarmOptions } from '../shared/os/swarm-file.js'
 import { CommandError, describeFailure, exitCodes, type Failure } from './errors.js'
 import { type Started, superviseSwarm } from './lifetime.js'
@@ -35,9 +36,13 @@ type Report = { readonly started: Started } | { readonly failure: Failure }
 
 export async function up(context: Context, flags: UpFlags): Promise<number> {
   assertSupportedPlatform()
-  refuseIfUp(context)
   const { run, data, swarm } = context
-  const options = settleOptions(swarm, flags, readSwarmFile(data))
+  checkRunDirectory(run)
+  checkDataDirectory(data)
+  refuseIfUp(context)
+  const stored = readSwarmFile(data)
+  if (stored === undefined) refuseStrangers(context)
+  const options = settleOptions(swarm, flags, stored)
   prepareRunDirectory(run)
   prepareDataDirectory(data)
   const plan = { run, data, options, logLevel: flags.logLevel }
@@ -51,6 +56,18 @@ function refuseIfUp({ run, swarm, command }: Context): void {
     exitCodes.failure,
     `swarm "${swarm}" is up already (supervisor: pid ${supervisor.pid}, run directory ${run})`,
     `\`${command} status\` shows it, \`${command} down\` stops it`,
+  )
+}
+
+/** What runs is adopted: under a new swarm that would be nodes with the data of another. */
+function refuseStrangers({ run, data, command }: Context): void {
+  const strangers = listProcesses(run).filter(({ role }) => role !== 'supervisor')
+  if (strangers.length === 0) return
+  const names = strangers.map(({ address, pid }) => `${address} (pid ${pid})`).join(', ')
+  throw new CommandError(
+    exitCodes.failure,
+    `${data} holds no swarm yet, but processes of another run in ${run}: ${names}`,
+    `\`${command} down\` stops them; or use another run directory: --dir`,
   )
 }
 
@@ -108,6 +125,7 @@ export async function supervise(_context: Context, _flags: object, start: string
   let started = false
   // Whoever asked for the swarm is gone before it was there: nobody would know that it runs.
   process.once('disconnect', () => started || process.kill(process.pid, 'SIGTERM'))
+  if (process.connected === false) return signalExitCode('SIGTERM')
   const report = (message: Report) =>
     new Promise<void>((resolve) => {
       if (process.connected) process.send?.(message, () => resolve())

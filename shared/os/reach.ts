@@ -12,11 +12,32 @@ import { socketPath } from './directories.js'
  */
 export function checkRunDirectory(run: string): void {
   socketPath(run, 'n000000.000000')
-  const stat = lstatSync(run, { throwIfNoEntry: false })
-  if (stat === undefined) return
-  if (stat.isSymbolicLink()) throw refused(run, 'it is a symlink')
-  if (!stat.isDirectory()) throw refused(run, 'it is not a directory')
-  if (stat.uid !== process.getuid?.()) throw refused(run, `it belongs to user ${stat.uid}`)
+  checkDirectory(`run directory ${run}`, run, '--dir or GTSTORE_DIR')
+}
+
+/** The same for a data directory, before anything in it is read or removed. */
+export function checkDataDirectory(data: string): void {
+  checkDirectory(`data directory ${data}`, data, '--data or GTSTORE_DATA')
+}
+
+function checkDirectory(what: string, path: string, option: string): void {
+  const reason = reasonAgainst(path)
+  if (reason === undefined) return
+  const message = `${what} is refused: ${reason}; name another with ${option}`
+  throw new GTStoreError('INVALID_ARGUMENT', message)
+}
+
+function reasonAgainst(path: string): string | undefined {
+  try {
+    const stat = lstatSync(path)
+    if (stat.isSymbolicLink()) return 'it is a symlink'
+    if (!stat.isDirectory()) return 'it is not a directory'
+    return stat.uid === process.getuid?.() ? undefined : `it belongs to user ${stat.uid}`
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    return code === 'ENOTDIR' ? 'it lies below what is not a directory' : message
+  }
 }
 
 /** CANNOT_CONNECT, with what is wrong with the directory and what to do. */
@@ -30,9 +51,4 @@ function reasonIn(run: string): string {
   if (!existsSync(run)) return `run directory ${run} does not exist`
   if (!existsSync(socketPath(run, 'manager'))) return `no manager runs in ${run}`
   return `nobody answers in ${run}`
-}
-
-function refused(run: string, reason: string): GTStoreError {
-  const next = 'name another with --dir or GTSTORE_DIR'
-  return new GTStoreError('INVALID_ARGUMENT', `run directory ${run} is refused: ${reason}; ${next}`)
 }
