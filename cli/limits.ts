@@ -12,6 +12,8 @@ export const registerRetryMs = 20
 /** How long `down` waits for what was asked before it goes on to the next, harder means. */
 export const askManagerMs = 3_000
 export const askNodesMs = 1_000
+/** The nodes that the manager knows are mostly gone by then; who is left is asked directly. */
+export const knownNodesMs = 1_000
 export const stopGraceMs = 5_000
 export const killMs = 5_000
 /** From its goodbye to its end a process needs some milliseconds. */

@@ -1,6 +1,6 @@
 /**
  * Stops a swarm whatever state it is in: asks the manager, which tells its nodes; then each node that
- * is left; then kills. Works from the process files (pid and start time), so it needs no supervisor,
+ * is left (there may be some that the manager does not know yet); then kills. Works from the process files (pid and start time), so it needs no supervisor,
  * and a process that was paused or hangs ends too. Nobody leaves: the data stays where it is.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,7 +8,15 @@ import { openAdmin } from '../client/admin.js'
 import { isProcessAlive } from '../shared/os/linux.js'
 import { listProcesses, type ProcessEntry } from '../shared/os/process-files.js'
 import type { ProcessId } from '../shared/runtime/runtime.js'
-import { askManagerMs, askNodesMs, endMs, killMs, stopGraceMs, watchProcessesMs } from './limits.js'
+import {
+  askManagerMs,
+  askNodesMs,
+  endMs,
+  killMs,
+  knownNodesMs,
+  stopGraceMs,
+  watchProcessesMs,
+} from './limits.js'
 
 /**
  * Returns the addresses of those that had to be killed. `known`: processes that must be
@@ -21,7 +29,8 @@ export async function stopSwarm(
   hurry?: AbortSignal,
 ): Promise<string[]> {
   for (const process of listProcesses(run)) if (isNameless(process)) kill(process)
-  if (members(run).length > 0 && !(await askManager(run))) await askNodes(run)
+  if (await askManager(run)) await allGone(() => members(run), knownNodesMs, hurry)
+  if (members(run).length > 0 && hurry?.aborted !== true) await askNodes(run)
   await allGone(() => members(run), stopGraceMs, hurry)
   const killed = members(run)
   for (const process of killed) kill(process)

@@ -94,6 +94,43 @@ test.serial(
   },
 )
 
+for (const [what, text] of [
+  ['damaged', '{"format":'],
+  ['of another format', '{"format":99}'],
+] as const) {
+  test.serial(`down stops a swarm whose options are ${what}, and removes it`, async (t) => {
+    patience(t)
+    const { gtstore, processes, data } = makeSwarm(t)
+    t.is((await gtstore('up', '-d', ...small)).exitCode, 0)
+    writeFileSync(join(data, 'swarm.json'), text)
+    const down = await gtstore('down')
+    t.is(down.exitCode, 0, down.stderr)
+    t.deepEqual(processes(), [])
+    t.not((await gtstore('up', '-d')).exitCode, 0)
+    t.is((await gtstore('down', '--volumes')).exitCode, 0)
+    t.false(existsSync(data))
+    t.is((await gtstore('up', '-d', ...small)).exitCode, 0)
+  })
+}
+
+test.serial(
+  'down --volumes where no swarm ever was: nothing is touched, and it says so',
+  async (t) => {
+    patience(t)
+    const { gtstore, root, data } = makeSwarm(t)
+    const nothing = await gtstore('down', '--volumes')
+    t.is(nothing.exitCode, 0)
+    t.is(nothing.stdout, `nothing was running; there is no data in ${data}\n`)
+    mkdirSync(join(data, 'logs'), { recursive: true })
+    t.is(JSON.parse((await gtstore('down', '--volumes', '--json')).stdout).volumes, 'none')
+    t.true(existsSync(join(data, 'logs')), 'of someone else')
+    symlinkSync(data, join(root, 'link'))
+    const link = await gtstore('down', '--volumes', '--data', join(root, 'link'))
+    t.is(link.exitCode, 2)
+    t.regex(link.stderr, /is refused: it is a symlink/)
+  },
+)
+
 test.serial(
   'too few nodes: forming, requests refused with exit code 5, served after node add',
   async (t) => {
