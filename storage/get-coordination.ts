@@ -25,7 +25,9 @@ export class GetCoordination extends Coordination<GetRequest> {
   /** Owners in the order of asking; those before `asked` were asked. */
   private readonly candidates: readonly NodeId[]
   private asked = 0
-  private readonly replies = new Map<NodeId, StoredRecord | undefined>()
+  /** What each candidate holds; null until it answers. */
+  private readonly replies: (StoredRecord | undefined | null)[]
+  private answers = 0
   private failures = 0
   private lastAsked: Millis
   /** Set once the write-back began: who is known to hold the newest record. */
@@ -36,6 +38,7 @@ export class GetCoordination extends Coordination<GetRequest> {
     super(desk, request)
     this.quorum = Quorum.ofRead(this.arc, request.r)
     this.candidates = candidatesOf(desk, everyOwner(this.arc))
+    this.replies = this.candidates.map(() => null)
     this.lastAsked = desk.runtime.now()
   }
 
@@ -56,7 +59,7 @@ export class GetCoordination extends Coordination<GetRequest> {
       return
     }
     const index = this.candidates.indexOf(node)
-    if (index < 0 || index >= this.asked || this.replies.has(node)) return
+    if (index < 0 || index >= this.asked || this.replies[index] !== null) return
     this.failures++
     if (this.quorum.fail(node) === 'lost') return this.refuseQuorum('read from')
     if (this.asked < this.candidates.length) this.askNext()
@@ -125,8 +128,10 @@ export class GetCoordination extends Coordination<GetRequest> {
   }
 
   private heard(node: NodeId, record: StoredRecord | undefined): void {
-    if (!this.isOpen() || this.known !== undefined) return
-    this.replies.set(node, record)
+    const index = this.candidates.indexOf(node)
+    if (!this.isOpen() || this.known !== undefined || this.replies[index] !== null) return
+    this.replies[index] = record
+    this.answers++
     this.newest = newest(this.newest, record)
     if (this.quorum.ack(node) === 'met') this.weigh(false)
   }
@@ -136,15 +141,16 @@ export class GetCoordination extends Coordination<GetRequest> {
     if (this.quorum.state !== 'met') return
     if (this.newest === undefined || this.isWeak()) return this.answer()
     const known = Quorum.ofWrite(this.arc, 0)
-    for (const [node, record] of this.replies) {
-      if (this.isNewest(record)) known.ack(node)
+    for (const [index, node] of this.candidates.entries()) {
+      if (this.holdsNewest(index)) known.ack(node)
     }
     if (known.state === 'met') return this.answer()
-    if (waitNoLonger || this.replies.size + this.failures >= this.asked) this.writeBack(known)
+    if (waitNoLonger || this.answers + this.failures >= this.asked) this.writeBack(known)
   }
 
-  private isNewest(record: StoredRecord | undefined): boolean {
-    if (record === undefined || this.newest === undefined) return false
+  private holdsNewest(index: number): boolean {
+    const record = this.replies[index]
+    if (record === undefined || record === null || this.newest === undefined) return false
     return compareVersions(record.version, this.newest.version) === 0
   }
 
@@ -155,7 +161,7 @@ export class GetCoordination extends Coordination<GetRequest> {
     this.known = known
     for (const owner of everyOwner(this.arc)) {
       if (!this.isOpen()) return
-      if (this.isNewest(this.replies.get(owner))) continue
+      if (this.holdsNewest(this.candidates.indexOf(owner))) continue
       if (owner === this.desk.self) this.writeBackOwn()
       else if (!this.writeBackTo(owner)) this.failed(owner)
     }

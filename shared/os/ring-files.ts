@@ -5,14 +5,13 @@
  * ring, and whoever sees the name sees all of it. Nothing is synced: the files matter to the
  * processes of this life of the host only; what must outlive it stands in the journal.
  */
-import { linkSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GTStoreError } from '../protocol/errors.js'
 import type { RingDescription } from '../ring/description.js'
 import type { RingFiles } from '../runtime/ports.js'
 
 const filePrefix = 'ring.'
-const existing = { throwIfNoEntry: false } as const
 
 export function openRingFiles(run: string): RingFiles {
   return new LinkedRingFiles(run)
@@ -41,9 +40,9 @@ class LinkedRingFiles implements RingFiles {
     }
   }
 
-  /** Asked twice a turn on the way of every answer: one stat, no exception. */
+  /** Asked twice a turn on the way of every answer: one system call, no exception. */
   exists(epoch: number): boolean {
-    return statSync(this.#prefix + epoch, existing) !== undefined
+    return existsSync(this.#prefix + epoch)
   }
 
   newest(): RingDescription | undefined {
