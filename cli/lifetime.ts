@@ -17,10 +17,10 @@ import {
 import type { Durability, SwarmState } from '../shared/protocol/messages.js'
 import { CommandError, exitCodes } from './errors.js'
 import { takeLock } from './lock.js'
-import { logDirectory, logTails } from './processes.js'
+import { logDirectory } from './processes.js'
 import { removeRings, sweepRunFiles } from './run-files.js'
 import { type Signals, signalExitCode } from './signals.js'
-import { type Readiness, Supervisor } from './supervisor.js'
+import { ProcessFailure, type Readiness, Supervisor } from './supervisor.js'
 
 export interface LifetimeOptions {
   readonly run: string
@@ -100,7 +100,7 @@ async function live(life: LifetimeOptions): Promise<number> {
     await supervisor.stop(signals.second)
     if (fresh) rmSync(swarmFilePath(data), { force: true })
     if (signals.received !== undefined) return signalExitCode(signals.received)
-    throw startFailed(error, data, began)
+    throw startFailed(error)
   }
   const how = await Promise.race([signals.arrived, supervisor.ended])
   note(how === 'failed' ? 'no process of the swarm is left' : 'stopping')
@@ -133,11 +133,12 @@ export function describeStop(killed: readonly string[]): string {
   return killed.length === 0 ? 'stopped' : `stopped (had to be killed: ${killed.join(', ')})`
 }
 
-function startFailed(error: unknown, data: string, began: Date): CommandError {
+function startFailed(error: unknown): CommandError {
   const reason = error instanceof Error ? error.message : String(error)
+  const said = error instanceof ProcessFailure && error.said !== '' ? `\n${error.said}` : ''
   return new CommandError(
     exitCodes.failure,
-    `the swarm did not start: ${reason}; everything is stopped again\n${logTails(data, began)}`,
-    'mend what the log says and try again; `gtstore doctor` checks the surroundings',
+    `the swarm did not start: ${reason}; everything is stopped again${said}`,
+    'mend what the message says and try again; `gtstore doctor` checks the surroundings',
   )
 }

@@ -6,7 +6,7 @@ const at = '2026-01-02T03:04:05.678Z'
 test('a log is named after its process, rotated or not', (t) => {
   t.is(logName('/data/logs/n12.log'), 'n12')
   t.is(logName('n12.log.2'), 'n12')
-  t.is(logName('printed.txt'), 'printed')
+  t.is(logName('n3.txt'), 'n3')
   t.is(logName('n12.json'), '')
 })
 
@@ -27,8 +27,8 @@ test('a line of JSON becomes a sentence with its fields', (t) => {
 
 test('what is no JSON, or no log line, is shown as it is, in its place', (t) => {
   for (const text of ['Error: out of paper', '{"half', '{"time":"never","msg":"x"}']) {
-    const line = parseLine('printed', text, Date.parse(at))
+    const line = parseLine('n3', text, Date.parse(at))
     t.is(line.text, text)
-    t.is(describeLine(line), `03:04:05.678 printed    ${text}`)
+    t.is(describeLine(line), `03:04:05.678 n3         ${text}`)
   }
 })

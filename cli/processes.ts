@@ -1,15 +1,16 @@
 /**
  * Starts manager and node processes. Each gets a session of its own (so that neither Ctrl-C nor the
  * end of a terminal reaches it) and outlives whoever started it. It keeps its own log; what it
- * prints past that, at worst its last words, goes to a file that all share.
+ * prints past that, at worst its last words, goes to a second file of its name.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import type { NodeId } from '../shared/ring/description.js'
 import { logTailLines, printedBytesMax } from './limits.js'
+import { describeLine, parseLine } from './log-lines.js'
 
 /** What every process of a swarm is started with. */
 export interface Surroundings {
@@ -38,8 +39,13 @@ function script(folder: 'manager' | 'storage'): string {
   return fileURLToPath(new URL(`../${folder}/main.js`, import.meta.url))
 }
 
-export function startProcess(at: Surroundings, args: readonly string[]): ChildProcess {
-  const printed = openPrinted(at.data)
+/** `name`: that of its logs; several new nodes may share one until they have ids. */
+export function startProcess(
+  at: Surroundings,
+  name: string,
+  args: readonly string[],
+): ChildProcess {
+  const printed = openPrinted(at.data, name)
   try {
     const stdio = ['ignore', printed, printed] as const
     return spawn(process.execPath, args, { cwd: at.data, detached: true, stdio: [...stdio] })
@@ -52,28 +58,61 @@ export function logDirectory(data: string): string {
   return join(data, 'logs')
 }
 
-function printedFile(data: string): string {
-  return join(logDirectory(data), 'printed.txt')
+function printedFile(data: string, name: string): string {
+  return join(logDirectory(data), `${name}.txt`)
 }
 
-/** Appended to by every process; begun anew when it has grown large. */
-export function openPrinted(data: string): number {
+/** Appended to by every life of the process; begun anew when it has grown large. */
+export function openPrinted(data: string, name: string): number {
   mkdirSync(logDirectory(data), { recursive: true, mode: 0o700 })
-  const path = printedFile(data)
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  const path = printedFile(data, name)
+  const size = sizeOf(path)
   return openSync(path, size > printedBytesMax ? 'w' : 'a', 0o600)
 }
 
-/** The last lines of each log and of what was printed, of those written since `since`. */
-export function logTails(data: string, since: Date): string {
-  const directory = logDirectory(data)
-  const recent = readdirSync(directory).filter((name) => {
-    const { mtime, size } = statSync(join(directory, name))
-    return mtime >= since && size > 0
-  })
-  return recent.map((name) => `--- ${name}\n${tail(join(directory, name))}`).join('\n')
+/** What one process logs and prints from now on: told when it fails. */
+export class Utterances {
+  readonly #name: string
+  readonly #files: readonly { readonly path: string; readonly from: number }[]
+
+  constructor(data: string, name: string) {
+    const paths = [join(logDirectory(data), `${name}.log`), printedFile(data, name)]
+    this.#name = name
+    this.#files = paths.map((path) => ({ path, from: sizeOf(path) }))
+  }
+
+  /** Why it ended, in its own words; empty where it said nothing. */
+  lastWords(): string {
+    const words = this.#lines().map((line) => /^(?:gtstore \w+|\w*Error): (.+)$/.exec(line)?.[1])
+    return words.findLast((text) => text !== undefined) ?? ''
+  }
+
+  /** The last lines, under a heading; a process that failed repeatedly repeats itself. */
+  tail(): string {
+    const lines = [...new Set(this.#lines())].slice(-logTailLines)
+    return lines.length === 0 ? '' : [`--- ${this.#name}`, ...lines].join('\n')
+  }
+
+  #lines(): string[] {
+    return this.#files.flatMap(({ path, from }) => linesOf(path, from))
+  }
 }
 
-function tail(path: string): string {
-  return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-logTailLines).join('\n')
+/** A log that was rotated since is read from its beginning. */
+function linesOf(path: string, from: number): string[] {
+  const size = sizeOf(path)
+  if (size === 0) return []
+  const bytes = readFileSync(path).subarray(size < from ? 0 : from)
+  const texts = bytes.toString('utf8').split('\n')
+  return texts.filter((text) => text !== '').map((text) => readable(text))
+}
+
+/** A line of a log as `gtstore logs` shows it, anything else as it is. */
+function readable(text: string): string {
+  const line = parseLine('', text, 0)
+  return line.time === 0 ? text : describeLine(line)
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }

@@ -3,6 +3,7 @@
  * of them after a `down`, one for each `node add`), and starts again what crashes. Nothing else
  * depends on it: killed, the swarm goes on, and the next supervisor adopts what runs.
  */
+import type { ChildProcess } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { hasProcessFile, listProcesses } from '../shared/os/process-files.js'
@@ -14,8 +15,17 @@ import type { Log } from '../shared/runtime/runtime.js'
 import { Keeper, type KeeperOptions } from './keeper.js'
 import { startCrashesMax, startPollMs, startTimeoutMs } from './limits.js'
 import { ManagerLink } from './manager-link.js'
-import { managerArguments, nodeArguments, type Surroundings, startProcess } from './processes.js'
+import {
+  managerArguments,
+  nodeArguments,
+  type Surroundings,
+  startProcess,
+  Utterances,
+} from './processes.js'
 import { stopSwarm } from './stop.js'
+
+/** What a node is called before it has an id. */
+const newNode = 'node'
 
 export interface SupervisorOptions {
   readonly at: Surroundings
@@ -25,6 +35,17 @@ export interface SupervisorOptions {
   readonly founding: boolean
   readonly log: Log
   note(text: string): void
+}
+
+/** A process that the start could not do without; `said`: by it, since the start. */
+export class ProcessFailure extends Error {
+  readonly said: string
+
+  constructor(how: string, said: Utterances) {
+    const why = said.lastWords()
+    super(why === '' ? how : `${how}: ${why}`)
+    this.said = said.tail()
+  }
 }
 
 /** What a start has come to. */
@@ -42,6 +63,7 @@ export class Supervisor {
   readonly #runtime: SocketRuntime
   readonly #link: ManagerLink
   readonly #nodes = new Set<Keeper>()
+  readonly #said = new Map<string, Utterances>()
   #manager: Keeper
   #registered = false
   #starting = true
@@ -119,7 +141,7 @@ export class Supervisor {
         const readiness = this.#readiness(status)
         if (readiness.active >= readiness.started || late) return readiness
       }
-      if (late) throw new Error(`the manager did not answer within ${startTimeoutMs / 1000} s`)
+      if (late) throw this.#failure('manager', `did not answer within ${startTimeoutMs / 1000} s`)
       await delay(startPollMs)
     }
   }
@@ -156,7 +178,7 @@ export class Supervisor {
     const { at, options } = this.#options
     return this.#keep(
       'manager',
-      () => startProcess(at, managerArguments(at, options)),
+      () => this.#launch('manager', managerArguments(at, options)),
       (_keeper, how) => this.#managerEnded(how),
     )
   }
@@ -165,11 +187,24 @@ export class Supervisor {
     const { at } = this.#options
     const keeper = this.#keep(
       id,
-      (name) => startProcess(at, nodeArguments(at, name)),
+      (name) => this.#launch(name || newNode, nodeArguments(at, name)),
       (ended, how) => this.#nodeEnded(ended, how),
     )
     this.#nodes.add(keeper)
     return keeper
+  }
+
+  #launch(name: string, args: readonly string[]): ChildProcess {
+    const { at } = this.#options
+    if (!this.#said.has(name)) this.#said.set(name, new Utterances(at.data, name))
+    return startProcess(at, name, args)
+  }
+
+  #failure(name: string, how: string): Error {
+    const said = this.#said.get(name)
+    const what = name === newNode ? 'a new node' : name
+    const message = `${what === 'manager' ? 'the ' : ''}${what} ${how}`
+    return said === undefined ? new Error(message) : new ProcessFailure(message, said)
   }
 
   #keep(name: string, start: KeeperOptions['start'], onEnded: KeeperOptions['onEnded']): Keeper {
@@ -185,7 +220,7 @@ export class Supervisor {
   }
 
   #managerEnded(how: 'clean' | 'crashed'): void {
-    if (this.#starting) this.#failed ??= new Error('the manager ended')
+    if (this.#starting) this.#failed ??= this.#failure('manager', 'ended')
     else if (how === 'clean') this.#end('stopped')
     else this.#endIfNothingIsLeft()
   }
@@ -194,7 +229,8 @@ export class Supervisor {
     if (keeper.done) this.#nodes.delete(keeper)
     if (how === 'clean') return
     if (this.#starting && (keeper.done || keeper.crashes >= startCrashesMax)) {
-      this.#failed ??= new Error(`${keeper.name || 'a new node'} ended ${keeper.crashes} times`)
+      const times = keeper.crashes === 1 ? 'once' : `${keeper.crashes} times`
+      this.#failed ??= this.#failure(keeper.name || newNode, `ended ${times}`)
     }
     this.#endIfNothingIsLeft()
   }

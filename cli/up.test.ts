@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
+import { ClassicLevel } from 'classic-level'
 import { makeSwarm } from './swarm.fixture.js'
 
 const small = ['-n', '3', '--durability', 'write'] as const
@@ -216,11 +217,34 @@ test.serial('a start that fails shows why, and leaves nothing behind', async (t)
   for (const detach of [[], ['--detach']]) {
     const { exitCode, stderr } = await gtstore('up', ...detach, ...small)
     t.is(exitCode, 1)
-    t.regex(stderr, /did not start: the manager ended/)
-    t.regex(stderr, /gtstore manager: /, 'its last words are shown')
+    t.regex(stderr, /did not start: the manager ended: cannot open the journal in .*; everything/)
+    t.is(stderr.match(/gtstore manager: /g)?.length, 1, 'nothing of an earlier start is shown')
     t.regex(stderr, /next: /)
     t.deepEqual(processes(), [])
     t.false(existsSync(join(data, 'swarm.json')), 'other options may be tried')
+  }
+})
+
+test.serial('a store or a journal of another format: the start says so', async (t) => {
+  patience(t)
+  const { gtstore, processes, data } = makeSwarm(t)
+  t.is((await gtstore('up', '-d', ...small)).exitCode, 0)
+  t.is((await gtstore('down')).exitCode, 0)
+  for (const [folder, formatKey, who] of [
+    ['nodes/n2', 'mengine.format', 'n2 ended 3 times'],
+    ['manager', 'format', 'the manager ended'],
+  ] as const) {
+    const level = new ClassicLevel(join(data, folder))
+    await level.put(formatKey, '99')
+    await level.close()
+    const { exitCode, stderr } = await gtstore('up', '-d')
+    t.is(exitCode, 1)
+    const head = new RegExp(
+      `did not start: ${who}: the .* has format 99, this program reads format 1`,
+    )
+    t.regex(stderr, head)
+    t.false(/--- n[13]|--- supervisor/.test(stderr), stderr)
+    t.deepEqual(processes(), [])
   }
 })
 

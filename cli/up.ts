@@ -89,7 +89,7 @@ async function upForeground(context: Context, plan: Plan): Promise<number> {
 
 async function upDetached(context: Context, plan: Plan): Promise<number> {
   const signals = catchSignals()
-  const printed = openPrinted(plan.data)
+  const printed = openPrinted(plan.data, 'supervisor')
   const main = fileURLToPath(new URL('./main.js', import.meta.url))
   const supervisor = spawn(process.execPath, [main, 'supervise', JSON.stringify(plan)], {
     cwd: plan.data,
