@@ -44,15 +44,17 @@ async function change(context: Context, kind: Kind, target: NodeId | ''): Promis
     return signalExitCode(signals.received ?? 'SIGINT')
   }
   if (report.state === 'aborted') throw aborted(report, command)
-  output.result(
-    { id: node },
-    () => `${target === '' ? '' : subject(kind, target)}${node} ${past[kind]}`,
-  )
+  output.result({ id: node }, () => describeDone(report, target))
   return exitCodes.ok
 }
 
-function subject(kind: Kind, target: NodeId): string {
-  return kind === 'replace' ? `${target} is replaced: ` : ''
+/** A change that ended otherwise than usual (the node was gone already) has a reason that says how. */
+export function describeDone(
+  { change: kind, node, reason }: Pick<ChangeReport, 'change' | 'node' | 'reason'>,
+  target: NodeId | '',
+): string {
+  if (reason !== '') return `${kind} ${target || node}: ${reason}`
+  return `${kind === 'replace' ? `${target} is replaced: ` : ''}${node} ${past[kind]}`
 }
 
 function aborted({ change: kind, node, reason }: ChangeReport, command: string): CommandError {
