@@ -1,9 +1,11 @@
 /** `gtstore bench`: load on the user's own swarm, as fast as it takes it, with one client. */
 import { keysDefault, type LoadOptions, type LoadReport, runLoad } from '../bench/load.js'
 import { init } from '../client/index.js'
+import { requireRunDirectory } from '../shared/os/reach.js'
 import { CommandError, exitCodes } from './errors.js'
+import { progressMs } from './limits.js'
 import type { Context } from './options.js'
-import { openProgress } from './progress.js'
+import { openProgress, type Progress } from './progress.js'
 import { catchSignals, signalExitCode } from './signals.js'
 
 interface BenchFlags {
@@ -16,25 +18,18 @@ interface BenchFlags {
 
 export async function bench(context: Context, flags: BenchFlags): Promise<number> {
   const putShare = shareOfPuts(flags.mix)
-  const signals = catchSignals()
   const { swarm, run, output } = context
+  requireRunDirectory(run)
+  const signals = catchSignals()
   const { operations, via, concurrency: inFlight, bytes: valueBytes } = flags
   const signal = signals.first
   const client = await init({ swarm, dir: run, via, valueEncoding: 'buffer', signal })
   const bar = await openProgress()
   try {
-    const steps = Math.max(1, Math.floor(operations / 200))
     const load = { client, inFlight, valueBytes, signal }
-    const keysHeld = putShare < 1 ? await fill(load, operations) : 0
-    const report = await runLoad({
-      ...load,
-      operations,
-      putShare,
-      keysHeld,
-      onProgress: (done) => {
-        if (done % steps === 0) bar.update(done, operations, `${done} of ${operations} operations`)
-      },
-    })
+    const keysHeld = putShare < 1 ? await fill(load, operations, bar) : 0
+    const measured = { ...load, operations, putShare, keysHeld }
+    const report = await shown(bar, 'operations', measured)
     bar.stop()
     output.result(report, () => describe(report, flags))
     if (signals.received !== undefined) return signalExitCode(signals.received)
@@ -46,10 +41,31 @@ export async function bench(context: Context, flags: BenchFlags): Promise<number
 }
 
 /** Stores what the gets are to find, before anything is measured; how many keys. */
-async function fill(load: Omit<LoadOptions, 'operations' | 'putShare'>, operations: number) {
+async function fill(
+  load: Omit<LoadOptions, 'operations' | 'putShare'>,
+  operations: number,
+  bar: Progress,
+): Promise<number> {
   const keys = Math.min(operations, keysDefault)
-  await runLoad({ ...load, operations: keys, putShare: 1 })
+  await shown(bar, 'keys stored first', { ...load, operations: keys, putShare: 1 })
   return keys
+}
+
+/** By time, not by count: a swarm that is slow, or stands, shows that too. */
+async function shown(bar: Progress, what: string, load: LoadOptions): Promise<LoadReport> {
+  const { operations } = load
+  let done = 0
+  const show = () => bar.update(done, operations, `${done} of ${operations} ${what}`)
+  const onProgress = (count: number) => {
+    done = count
+  }
+  show()
+  const timer = setInterval(show, progressMs)
+  try {
+    return await runLoad({ ...load, onProgress })
+  } finally {
+    clearInterval(timer)
+  }
 }
 
 function shareOfPuts(mix: string): number {

@@ -84,6 +84,8 @@ test.serial('what cannot be stored or asked is a usage error', async (t) => {
   const large = await feed(Buffer.alloc(8 * 1024 * 1024 + 1), 'put', 'large', '-')
   t.is(large.exitCode, 2, large.stderr)
   t.regex(large.stderr, /8388608/)
+  const longKey = await gtstore('put', 'k'.repeat(1025), 'value')
+  t.regex(longKey.stderr, /the key has 1025 bytes\n {2}next: name a key of 1 to 1024 bytes/)
 })
 
 test.serial('status --json has the shape that scripts rely on', async (t) => {
@@ -168,7 +170,23 @@ test.serial('logs shows what processes said, and follows them', async (t) => {
   t.is((await gtstore('node', 'add')).exitCode, 0)
   await follower.said('members=6')
   follower.kill('SIGINT')
-  t.is((await follower.ended).exitCode, 0)
+  t.is((await follower.ended).exitCode, 130)
+  const empty = await gtstore('logs', '--data', join(root, 'empty'))
+  t.is(empty.exitCode, 0)
+  t.regex(empty.stderr, /nothing is logged in .*empty/)
+})
+
+test.serial('a reader that had enough is no failure', async (t) => {
+  t.is((await feed(Buffer.alloc(4_000_000, 'x'), 'put', 'big', '-')).exitCode, 0)
+  const getting = begin('get', 'big')
+  getting.readNoMore()
+  t.deepEqual(await getting.ended, { exitCode: 0, stdout: '', stderr: '' })
+})
+
+test.serial('too little time is not a swarm that is down', async (t) => {
+  const { exitCode, stderr } = await gtstore('get', 'text', '--timeout', '1')
+  t.true(exitCode === 6 || exitCode === 7, stderr)
+  t.regex(stderr, /allow more time|longer --timeout/)
 })
 
 test.serial('doctor finds nothing wrong, then what is', async (t) => {
@@ -201,9 +219,11 @@ test.serial('help and version succeed', async (t) => {
 })
 
 test.serial('nobody there: exit code 6', async (t) => {
-  for (const args of [['status'], ['get', 'a', '--timeout', '200'], ['ring'], ['node', 'add']]) {
+  for (const args of [['status'], ['get', 'a'], ['bench'], ['ring'], ['node', 'add']]) {
+    const began = performance.now()
     const { exitCode, stderr } = await gtstore(...args, '--dir', join(root, 'elsewhere'))
     t.is(exitCode, 6, `${args.join(' ')}: ${stderr}`)
     t.regex(stderr, /gtstore.* up`/)
+    t.true(performance.now() - began < 4_000, 'at once, not after the default timeout')
   }
 })

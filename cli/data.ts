@@ -5,9 +5,10 @@
 import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
 import { type Client, init } from '../client/index.js'
+import { requireRunDirectory } from '../shared/os/reach.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import { CommandError, exitCodes } from './errors.js'
-import type { Context } from './options.js'
+import { type Context, keyNamed } from './options.js'
 import { catchSignals } from './signals.js'
 import { valueBytesLimit } from './swarm-options.js'
 
@@ -33,17 +34,19 @@ export async function put(
   key: string,
   value: string,
 ): Promise<number> {
+  const name = keyNamed(key)
   const bytes = await valueNamed(value)
   return withClient(context, flags, async (client, signal) => {
-    const { version } = await client.put(key, bytes, { w: flags.writeQuorum, signal })
+    const { version } = await client.put(name, bytes, { w: flags.writeQuorum, signal })
     if (context.output.json) context.output.result({ key, version }, () => '')
     return exitCodes.ok
   })
 }
 
-export function get(context: Context, flags: GetFlags, key: string): Promise<number> {
+export async function get(context: Context, flags: GetFlags, key: string): Promise<number> {
+  const name = keyNamed(key)
   return withClient(context, flags, async (client, signal) => {
-    const found = await client.get(key, { r: flags.readQuorum, signal })
+    const found = await client.get(name, { r: flags.readQuorum, signal })
     if (found === undefined) {
       const next = `\`${context.command} put\` stores one; keys are compared byte for byte`
       throw new CommandError(exitCodes.keyNotFound, `there is no key ${JSON.stringify(key)}`, next)
@@ -60,9 +63,10 @@ export function get(context: Context, flags: GetFlags, key: string): Promise<num
   })
 }
 
-export function remove(context: Context, flags: WriteFlags, key: string): Promise<number> {
+export async function remove(context: Context, flags: WriteFlags, key: string): Promise<number> {
+  const name = keyNamed(key)
   return withClient(context, flags, async (client, signal) => {
-    const { existed } = await client.delete(key, { w: flags.writeQuorum, signal })
+    const { existed } = await client.delete(name, { w: flags.writeQuorum, signal })
     context.output.result({ key, existed }, () => `existed: ${existed}`)
     return exitCodes.ok
   })
@@ -73,6 +77,7 @@ async function withClient(
   { via, timeout }: CallFlags,
   work: (client: Bytes, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
+  requireRunDirectory(run)
   const signals = catchSignals()
   const signal = signals.first
   const options = { swarm, dir: run, via, timeoutMs: timeout, signal }

@@ -45,12 +45,12 @@ const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: str
   TIMEOUT: [exitCodes.timeout, 'see `gtstore status`, then try again, with a longer --timeout'],
   CANNOT_CONNECT: [
     exitCodes.cannotConnect,
-    '`gtstore up` starts it, `gtstore doctor` looks for what is wrong',
+    '`gtstore doctor` looks for what is wrong, `gtstore up` starts a swarm that is down',
   ],
   INVALID_ARGUMENT: [exitCodes.usage, 'see the limits with `gtstore help` and correct the call'],
   TOO_LARGE: [
     exitCodes.usage,
-    'split it, or choose a higher `up --value-bytes-max` for a new swarm (keys: 1 KiB)',
+    'split it, or choose a higher `up --value-bytes-max` for a new swarm',
   ],
   OVERLOADED: [exitCodes.failure, 'try again with fewer requests at once'],
   STOPPING: [exitCodes.failure, 'wait until it has stopped, start it with `gtstore up`'],

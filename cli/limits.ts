@@ -5,6 +5,8 @@ export const startTimeoutMs = 30_000
 /** How often a starting swarm, or a change, is asked how far it is. */
 export const startPollMs = 20
 export const changePollMs = 100
+/** How often a progress bar is brought up to date. */
+export const progressMs = 100
 /** A change that waits for the same reason for this long says so. */
 export const tellReasonMs = 2_000
 /** Pause before the supervisor asks again for a manager that is not there (yet). */

@@ -2,13 +2,13 @@
  * `gtstore logs`: what the processes wrote, merged by time and readable; --json leaves the lines as
  * they are. Following waits for the directory to change (inotify): nothing polls.
  */
-import { closeSync, fstatSync, openSync, readdirSync, readSync, watch } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { CommandError, exitCodes } from './errors.js'
 import { describeLine, type LogLine, logName, parseLine } from './log-lines.js'
 import type { Context } from './options.js'
 import { logDirectory } from './processes.js'
-import { catchSignals } from './signals.js'
+import { catchSignals, signalExitCode } from './signals.js'
 
 export async function logs(
   context: Context,
@@ -19,6 +19,10 @@ export async function logs(
   const wanted = (file: string) => processes.length === 0 || processes.includes(logName(file))
   const files = logFiles(directory).filter(wanted)
   refuseUnknown(context, processes, directory)
+  if (files.length === 0) {
+    context.output.note(`gtstore: nothing is logged in ${directory} yet`)
+    if (!existsSync(directory)) return exitCodes.ok
+  }
   const print = (lines: readonly LogLine[]) => {
     for (const line of lines) {
       process.stdout.write(`${context.output.json ? line.text : describeLine(line)}\n`)
@@ -26,8 +30,7 @@ export async function logs(
   }
   const tails = new Map(files.map((file) => [file, readFrom(join(directory, file))]))
   print(inOrder([...tails.values()].flatMap(({ lines }) => lines)))
-  if (flags.follow === true) await follow(directory, wanted, tails, print)
-  return exitCodes.ok
+  return flags.follow === true ? follow(directory, wanted, tails, print) : exitCodes.ok
 }
 
 interface Tail {
@@ -93,7 +96,7 @@ async function follow(
   wanted: (file: string) => boolean,
   tails: Map<string, Tail>,
   print: (lines: readonly LogLine[]) => void,
-): Promise<void> {
+): Promise<number> {
   const watcher = watch(directory)
   const signals = catchSignals()
   const end = () => watcher.close()
@@ -108,6 +111,7 @@ async function follow(
   watcher.on('change', look)
   look()
   await new Promise((resolve) => watcher.once('close', resolve))
+  return signals.received === undefined ? exitCodes.ok : signalExitCode(signals.received)
 }
 
 function news(path: string, byInode: Map<number, number>): readonly LogLine[] {

@@ -3,6 +3,7 @@
  */
 import { InvalidArgumentError } from 'commander'
 import { swarmDirectories } from '../shared/os/directories.js'
+import { keyBytesMax } from '../shared/runtime/limits.js'
 import { CommandError, exitCodes } from './errors.js'
 import { createOutput, type Output } from './output.js'
 
@@ -67,6 +68,17 @@ export function integer(least: number, most: number): (text: string) => number {
     if (value >= least && value <= most) return value
     throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
   }
+}
+
+/** A key of the command line as bytes; one that no swarm takes is a usage error. */
+export function keyNamed(key: string): Buffer {
+  const bytes = Buffer.from(key)
+  if (1 <= bytes.length && bytes.length <= keyBytesMax) return bytes
+  throw new CommandError(
+    exitCodes.usage,
+    bytes.length === 0 ? 'the key is empty' : `the key has ${bytes.length} bytes`,
+    `name a key of 1 to ${keyBytesMax} bytes`,
+  )
 }
 
 export function nodeId(text: string): string {

@@ -28,7 +28,10 @@ export function createOutput(json: boolean): Output {
     },
     bytes: (data) =>
       new Promise((resolve, reject) => {
-        process.stdout.write(data, (error) => (error ? reject(error) : resolve()))
+        process.stdout.write(data, (error) => {
+          if (error && !isReaderGone(error)) reject(error)
+          else resolve()
+        })
       }),
     note: (text) => {
       process.stderr.write(`${text}\n`)
@@ -63,10 +66,14 @@ export function paint(stream: WriteStream, format: Format, text: string): string
  */
 export function tolerateClosedStreams(): void {
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+    stream.on('error', (error) => {
+      if (!isReaderGone(error)) throw error
     })
   }
+}
+
+function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EPIPE' || code === 'EIO'
 }
 
 /** `1.5 MB`, for people; --json gives the number. */

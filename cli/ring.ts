@@ -3,9 +3,8 @@ import { openRingFiles } from '../shared/os/ring-files.js'
 import type { RingDescription } from '../shared/ring/description.js'
 import { Ring } from '../shared/ring/ring.js'
 import { rangeWidth, tokenOf } from '../shared/ring/token.js'
-import { keyBytesMax } from '../shared/runtime/limits.js'
 import { CommandError, exitCodes } from './errors.js'
-import type { Context } from './options.js'
+import { type Context, keyNamed } from './options.js'
 import { formatTable } from './output.js'
 
 export async function ring(context: Context, flags: { key?: string }): Promise<number> {
@@ -23,18 +22,8 @@ function noRing({ run, command }: Context): CommandError {
   )
 }
 
-function noKey(length: number): CommandError {
-  return new CommandError(
-    exitCodes.usage,
-    `no key has ${length} bytes`,
-    `name a key of 1 to ${keyBytesMax} bytes`,
-  )
-}
-
 function printOwners({ output }: Context, description: RingDescription, key: string): number {
-  const bytes = Buffer.from(key)
-  if (bytes.length === 0 || bytes.length > keyBytesMax) throw noKey(bytes.length)
-  const token = tokenOf(bytes)
+  const token = tokenOf(keyNamed(key))
   const { owners } = new Ring(description).arcOf(token)
   const { epoch } = description
   output.result({ key, token, owners, epoch }, () =>

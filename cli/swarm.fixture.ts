@@ -22,6 +22,8 @@ export interface Running {
   /** Settles once stdout holds the text; rejects if the command ends before. */
   said(text: string): Promise<void>
   kill(signal: NodeJS.Signals): void
+  /** Closes the reading end of its stdout. */
+  readNoMore(): void
 }
 
 export interface SwarmFixture {
@@ -104,7 +106,13 @@ function beginCommand(
       void ended.then(() => reject(new Error(`ended without "${text}": ${stdout}${stderr}`)))
       look()
     })
-  return { pid: child.pid ?? 0, ended, said, kill: (signal) => child.kill(signal) }
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    said,
+    kill: (signal) => child.kill(signal),
+    readNoMore: () => child.stdout.destroy(),
+  }
 }
 
 function killNow(pid: number): void {

@@ -5,6 +5,7 @@
 import { existsSync, lstatSync } from 'node:fs'
 import { GTStoreError } from '../protocol/errors.js'
 import { socketPath } from './directories.js'
+import { listProcesses } from './process-files.js'
 
 /**
  * Throws INVALID_ARGUMENT for a directory that someone else may have prepared to be talked to, and
@@ -40,15 +41,23 @@ function reasonAgainst(path: string): string | undefined {
   }
 }
 
+/** The same, for one call that will not wait for an `up`: a directory that is missing fails too. */
+export function requireRunDirectory(run: string): void {
+  checkRunDirectory(run)
+  if (!existsSync(run)) throw cannotConnect(run, undefined)
+}
+
 /** CANNOT_CONNECT, with what is wrong with the directory and what to do. */
 export function cannotConnect(run: string, cause: unknown): GTStoreError {
-  const next = 'start it with `gtstore up`, or name another with --dir, --swarm or GTSTORE_DIR'
-  const message = `cannot connect to the swarm: ${reasonIn(run)}; ${next}`
+  const message = `cannot connect to the swarm: ${reasonIn(run)}`
   return new GTStoreError('CANNOT_CONNECT', message, { cause })
 }
 
 function reasonIn(run: string): string {
-  if (!existsSync(run)) return `run directory ${run} does not exist`
-  if (!existsSync(socketPath(run, 'manager'))) return `no manager runs in ${run}`
-  return `nobody answers in ${run}`
+  const start = 'start it with `gtstore up`, or name another with --dir, --swarm or GTSTORE_DIR'
+  if (!existsSync(run)) return `run directory ${run} does not exist; ${start}`
+  const manager = listProcesses(run).find(({ role }) => role === 'manager')
+  if (manager === undefined) return `no manager runs in ${run}; ${start}`
+  const patience = 'allow more time, or look for what is stuck with `gtstore doctor`'
+  return `its manager runs (pid ${manager.pid}), but nobody answered in time; ${patience}`
 }
