@@ -4,19 +4,17 @@
  * store between two Node processes can save: frames, codec, event loop, socket.
  */
 import { createServer } from 'node:net'
-import { FrameReader, FrameWriter } from '../shared/protocol/frame.js'
-import { frameOverheadBytes } from '../shared/runtime/limits.js'
-import { pumpFrames } from './pump.js'
+import { CborFrameReader, CborFrameWriter } from './cbor-frames.js'
 
 const path = process.argv[2]
 if (path === undefined) throw new Error('usage: echo-server SOCKET')
 
 const server = createServer((socket) => {
-  const writer = new FrameWriter(frameOverheadBytes)
-  const reader = new FrameReader(frameOverheadBytes)
+  const writer = new CborFrameWriter()
+  const reader = new CborFrameReader()
   socket.on('data', (chunk) => {
-    pumpFrames(reader, chunk, (message) => writer.push(message))
-    socket.write(Buffer.concat(writer.take()))
+    reader.read(chunk, (message) => writer.push(message))
+    socket.write(writer.take())
   })
   socket.on('error', () => socket.destroy())
 })

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { Encoder } from 'cbor-x'
+import { decode } from '../shared/protocol/codec.js'
 import { Echo } from './echo.js'
 import { runLoad } from './load.js'
 
@@ -12,8 +14,10 @@ test('the echo sends every message back as it came', async (t) => {
   const client = await Echo.start(join(directory, 'echo.sock'))
   t.teardown(() => client.stop())
   const echoed = await client.put('key', Buffer.from('value'))
-  t.is(Buffer.from(echoed.key).toString(), 'key')
-  t.is(Buffer.from(echoed.value ?? '').toString(), 'value')
+  const [, id, key, value] = echoed
+  t.deepEqual([id, key, value], [1, Buffer.from('key'), Buffer.from('value')])
+  const wire = new Encoder({ useRecords: false }).encode(echoed)
+  t.like(decode(wire), { kind: 'put', id: 1, w: 0 }, 'it is a put of the protocol')
   const report = await runLoad({
     client,
     operations: 500,

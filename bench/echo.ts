@@ -11,26 +11,27 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { TurnEnd } from '../shared/os/turn-end.js'
-import { FrameReader, FrameWriter } from '../shared/protocol/frame.js'
-import type { Put } from '../shared/protocol/messages.js'
-import { frameOverheadBytes } from '../shared/runtime/limits.js'
+import { messageFields } from '../shared/protocol/messages.js'
+import { CborFrameReader, CborFrameWriter } from './cbor-frames.js'
 import type { LoadClient } from './load.js'
-import { pumpFrames } from './pump.js'
+
+/** The number of a `put` on the wire. */
+const [putNumber] = messageFields.put
 
 export class Echo implements LoadClient {
   readonly #server: ChildProcess
   readonly #socket: Socket
-  readonly #writer = new FrameWriter(frameOverheadBytes)
-  readonly #reader = new FrameReader(frameOverheadBytes)
-  readonly #turnEnd = new TurnEnd(() => this.#socket.write(Buffer.concat(this.#writer.take())))
-  readonly #waiting = new Map<number, (echoed: Put) => void>()
+  readonly #writer = new CborFrameWriter()
+  readonly #reader = new CborFrameReader()
+  readonly #turnEnd = new TurnEnd(() => this.#socket.write(this.#writer.take()))
+  readonly #waiting = new Map<number, (echoed: unknown[]) => void>()
   #lastId = 0
 
   private constructor(server: ChildProcess, socket: Socket) {
     this.#server = server
     this.#socket = socket
     socket.on('data', (chunk) => {
-      pumpFrames(this.#reader, chunk, (message) => this.#received(message as Put))
+      this.#reader.read(chunk, (message) => this.#received(message))
     })
   }
 
@@ -47,20 +48,14 @@ export class Echo implements LoadClient {
     return new Echo(server, socket)
   }
 
-  /** Resolves to the message that came back. */
-  put(key: string, value: Uint8Array): Promise<Put> {
+  /** Resolves to the message that came back, an array as on the wire. */
+  put(key: string, value: Uint8Array): Promise<unknown[]> {
     return new Promise((resolve) => {
       const id = ++this.#lastId
       this.#waiting.set(id, resolve)
-      this.#writer.push({
-        kind: 'put',
-        id,
-        key: Buffer.from(key),
-        value,
-        version: { boot: 1, micros: 1_000_000_000 + id, writer: '0123456789abcdef' },
-        w: 0,
-        deadline: 1_005_000_000 + id,
-      })
+      const version = [1, 1_000_000_000 + id, '0123456789abcdef']
+      const deadline = 1_005_000_000 + id
+      this.#writer.push([putNumber, id, Buffer.from(key), value, version, 0, deadline])
       this.#turnEnd.schedule()
     })
   }
@@ -77,9 +72,10 @@ export class Echo implements LoadClient {
     await once(this.#server, 'exit')
   }
 
-  #received(echoed: Put): void {
-    const resolve = this.#waiting.get(echoed.id)
-    this.#waiting.delete(echoed.id)
+  #received(echoed: unknown[]): void {
+    const id = Number(echoed[1])
+    const resolve = this.#waiting.get(id)
+    this.#waiting.delete(id)
     resolve?.(echoed)
   }
 }
