@@ -3,7 +3,7 @@
  * and then used there: its command, its import and its types.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot } from './sources.js'
@@ -50,17 +50,28 @@ function pack(directory: string): { tarball: string; paths: string[] } {
   return { tarball: join(directory, packed.filename), paths: packed.files.map((file) => file.path) }
 }
 
+const foreign: readonly RegExp[] = [
+  /\.(test|test-suite|fixture)\./,
+  /^dist\/(sim|test_app|checks)\//,
+  /^dist\/bench\/(?!load|random)/,
+  /tsbuildinfo|(^|\/)\.build/,
+]
+
 function assertContents(paths: readonly string[]): void {
-  const strangers = paths.filter((path) =>
-    /\.(test|test-suite|fixture)\.|^dist\/(sim|test_app|checks)\/|tsbuildinfo|(^|\/)\.build/.test(
-      path,
-    ),
-  )
+  const strangers = paths.filter((path) => foreign.some((form) => form.test(path)))
   if (strangers.length > 0)
     throw new Error(`does not belong in the package: ${strangers.join(', ')}`)
-  for (const needed of ['LICENSE', 'README.md', 'bin/gtstore', 'dist/client/index.d.ts']) {
+  for (const needed of [...linkedFromReadme(), 'LICENSE', 'bin/gtstore', 'dist/bench/load.js']) {
     if (!paths.includes(needed)) throw new Error(`missing from the package: ${needed}`)
   }
+}
+
+/** The pages that the README sends its reader to; its links to code are for the repository. */
+function linkedFromReadme(): string[] {
+  const text = readFileSync(join(repositoryRoot, 'README.md'), 'utf8')
+  const pages = [...text.matchAll(/\]\(([\w/.-]+\.md)\)/g)].map(([, page = '']) => page)
+  if (pages.length === 0) throw new Error('the README links to no page')
+  return ['README.md', ...pages]
 }
 
 /** Installs the tarball into an empty project and uses it. */
