@@ -3,6 +3,9 @@ import { styleText } from 'node:util'
 import { Command, InvalidArgumentError } from 'commander'
 import { runDriver } from './driver.js'
 
+/** The exit code of a call that is wrong, as that of `gtstore`. */
+const usage = 2
+
 function count(least: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
@@ -18,6 +21,7 @@ const program = new Command('test_app')
   .option('--write-quorum <w>', 'W: owners that confirm a put (N/2+1)', count(1))
   .option('--clients <k>', 'K: clients, each a process', count(1), 5)
   .option('--load [in-flight]', 'verified traffic during the replacements (16)', count(1))
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : usage))
   .parse()
 
 interface Flags {
