@@ -96,7 +96,8 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
     return !this.over && !this.answering
   }
 
-  private end(): void {
+  /** Nothing more comes of this attempt. */
+  protected end(): void {
     this.over = true
     this.desk.inFlight.delete(this.id)
   }

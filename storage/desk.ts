@@ -8,6 +8,7 @@ import type { Ring } from '../shared/ring/ring.js'
 import type { InFlight } from '../shared/runtime/in-flight.js'
 import type { Engine } from '../shared/runtime/ports.js'
 import type { Address, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
+import type { Budget } from './budget.js'
 import type { Fence } from './fence.js'
 import type { Peers } from './peers.js'
 import type { Request } from './request.js'
@@ -20,6 +21,8 @@ export interface Desk {
   readonly inFlight: InFlight<Exchange>
   readonly peers: Peers
   readonly fence: Fence
+  /** Of what gets in flight have read. */
+  readonly readBytes: Budget
   readonly ring: Ring
   /** Which node stands behind an address of the ring held; undefined for another life of it. */
   nodeAt(address: Address): NodeId | undefined

@@ -28,6 +28,8 @@ export class GetCoordination extends Coordination<GetRequest> {
   /** What each candidate holds; null until it answers. */
   private readonly replies: (StoredRecord | undefined | null)[]
   private answers = 0
+  /** Of the values read. */
+  private bytes = 0
   private failures = 0
   private lastAsked: Millis
   /** Set once the write-back began: who is known to hold the newest record. */
@@ -64,6 +66,12 @@ export class GetCoordination extends Coordination<GetRequest> {
     if (this.quorum.fail(node) === 'lost') return this.refuseQuorum('read from')
     if (this.asked < this.candidates.length) this.askNext()
     else this.weigh(true)
+  }
+
+  protected override end(): void {
+    super.end()
+    this.desk.readBytes.giveBack(this.bytes)
+    this.bytes = 0
   }
 
   protected override reply(): void {
@@ -132,6 +140,9 @@ export class GetCoordination extends Coordination<GetRequest> {
     if (!this.isOpen() || this.known !== undefined || this.replies[index] !== null) return
     this.replies[index] = record
     this.answers++
+    const bytes = record?.value?.length ?? 0
+    this.bytes += bytes
+    this.desk.readBytes.take(bytes)
     this.newest = newest(this.newest, record)
     if (this.quorum.ack(node) === 'met') this.weigh(false)
   }

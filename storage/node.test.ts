@@ -1,5 +1,6 @@
 import test from 'ava'
 import type { Message } from '../shared/protocol/messages.js'
+import { tokenOf } from '../shared/ring/token.js'
 import { planTransfers } from '../shared/ring/transfers.js'
 import { Cluster, evenRing, keyOf } from './cluster.fixture.js'
 import { formatProgress } from './handoff-progress.js'
@@ -243,6 +244,31 @@ test('bad requests are refused before they reach anybody', (t) => {
   cluster.run()
   t.is(codeOf(cluster.answer('c-1')), 'INVALID_ARGUMENT definite=true')
   t.is(codeOf(cluster.answer('c-2')), 'INVALID_ARGUMENT definite=true')
+})
+
+test('gets that hold too much in memory are refused until some are answered', (t) => {
+  const { cluster, key } = fourNodes()
+  const { engine } = cluster.seat('n1.1')
+  const version = { boot: 1, micros: 1, writer: 'w' }
+  const value = new Uint8Array(48 * 1024 * 1024)
+  const entry = {
+    token: tokenOf(Buffer.from(key)),
+    key: Buffer.from(key),
+    record: { version, value },
+  }
+  for (const node of ['n1.1', 'n2.1']) cluster.seat(node).engine.entries.set(key, entry)
+  t.is(engine.entries.size, 1)
+  for (let id = 1; id <= 4; id++) cluster.get('c-1', 'n1.1', key, id)
+  cluster.run()
+  t.deepEqual(cluster.inbox.get('c-1')?.map(codeOf), [
+    'OVERLOADED definite=true',
+    'get.ok',
+    'get.ok',
+    'get.ok',
+  ])
+  cluster.get('c-1', 'n1.1', key, 5)
+  cluster.run()
+  t.is(codeOf(cluster.answer('c-1')), 'get.ok')
 })
 
 test('a swarm with fewer members than N refuses requests', (t) => {

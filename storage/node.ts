@@ -7,9 +7,15 @@ import type { Message, NodeState } from '../shared/protocol/messages.js'
 import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
-import { heldMessagesMax, leaveLingerMs, sweepIntervalMs } from '../shared/runtime/limits.js'
+import {
+  heldMessagesMax,
+  leaveLingerMs,
+  readBytesMax,
+  sweepIntervalMs,
+} from '../shared/runtime/limits.js'
 import type { Engine, RingFiles } from '../shared/runtime/ports.js'
 import type { Address, Log, Process, Runtime } from '../shared/runtime/runtime.js'
+import { Budget } from './budget.js'
 import type { Desk, Exchange } from './desk.js'
 import { Fence } from './fence.js'
 import { HandoffReceiver } from './handoff-receiver.js'
@@ -49,6 +55,7 @@ export class StorageNode implements Process, Desk {
   readonly inFlight = new InFlight<Exchange>(() => this.sweepSoon())
   readonly peers: Peers
   readonly fence: Fence
+  readonly readBytes = new Budget(readBytesMax)
   private readonly options: StorageNodeOptions
   private readonly life: Life
   private readonly keeper: RingKeeper

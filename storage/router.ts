@@ -41,7 +41,7 @@ export class Router {
   }
 
   route(request: Request): void {
-    const { runtime, ring, inFlight, self } = this.desk
+    const { runtime, ring, inFlight, readBytes, self } = this.desk
     if (runtime.hostMicros() > request.deadline) {
       return replyError(runtime, request, 'TIMEOUT', 'the deadline passed')
     }
@@ -51,7 +51,7 @@ export class Router {
       if (refusal !== undefined) return replyError(runtime, request, 'EXPIRED', refusal)
     }
     if (ring.forming) return this.refuseForming(request)
-    if (inFlight.size >= nodeInFlightMax) {
+    if (inFlight.size >= nodeInFlightMax || readBytes.isSpent) {
       return replyError(runtime, request, 'OVERLOADED', `${self} has too many requests`)
     }
     if (!ring.arcOf(request.token).owners.includes(self)) return this.passOn(request)

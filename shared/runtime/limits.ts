@@ -40,6 +40,8 @@ export const managerRetryMs = 200
 export const clientInFlightMax = 4_096
 /** Requests a node coordinates or forwards at once; more are refused as overloaded. */
 export const nodeInFlightMax = 65_536
+/** Bytes of values that the gets in flight at a node have read; past it more are refused. */
+export const readBytesMax = 128 * 1024 * 1024
 
 /** Bytes of one handoff batch, and how many batches a gainer asks for at once. */
 export const handoffBatchBytes = 256 * 1024
