@@ -325,21 +325,18 @@ export class Membership {
     }
   }
 
-  /**
-   * The last member has nobody to leave its data to. A process that was told to leave stops and keeps
-   * it; a command is refused.
-   */
+  /** Nobody takes its data: told to leave by a signal it stops and keeps it, a command is refused. */
   #stopLast(node: NodeId): void {
-    const { runtime } = this.#options
     const member = this.member(node)
-    const reason = `${node} holds the last copy`
+    const reason = `${node} holds the last copy: add a node first, or stop the swarm`
     if (this.queue.joining.length > 0 || member === undefined || !this.isAlive(node)) {
       this.queue.block([{ kind: 'leave', node, origin: 'command' }], reason)
       return
     }
-    if (!this.#isCommanded(node)) runtime.send(addressOf(member), { kind: 'node.stop' })
-    const advice = 'add a node first, or stop the swarm, which keeps the data'
-    this.#endTickets('aborted', `${reason}: ${advice}`, (_, old) => old === node)
+    if (!this.#isCommanded(node)) {
+      this.#options.runtime.send(addressOf(member), { kind: 'node.stop' })
+    }
+    this.#endTickets('aborted', reason, (_, old) => old === node)
     this.queue.drop('leave', node)
   }
 

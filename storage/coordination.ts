@@ -3,6 +3,8 @@
  * the ring changes it is dropped, and the request is routed anew with the same stamp. So nothing here
  * ever mixes answers of two rings.
  */
+import type { StoredRecord } from '../shared/data/record.js'
+import type { Micros } from '../shared/data/version.js'
 import type { Message } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Arc } from '../shared/ring/ring.js'
@@ -94,6 +96,39 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
 
   protected isOpen(): boolean {
     return !this.over && !this.answering
+  }
+
+  /** Merges into the own replica; `acknowledged` follows once that is durable, unless it is late. */
+  protected writeOwn(record: StoredRecord, acknowledged: () => void): void {
+    const { engine, self } = this.desk
+    const { token, key } = this.request
+    engine.apply({ token, key, record }, (error) => {
+      if (error !== undefined) {
+        this.desk.storageFailed(error)
+        this.failed(self)
+      } else if (!this.over) {
+        acknowledged()
+      }
+    })
+  }
+
+  /** False: the owner cannot be reached now. */
+  protected writeTo(owner: NodeId, { version, value }: StoredRecord, born: Micros): boolean {
+    const { ring, peers, runtime } = this.desk
+    const address = ring.address(owner)
+    if (!peers.isReachable(address)) return false
+    const { id, epoch } = this
+    const { token, key } = this.request
+    return runtime.send(address, {
+      kind: 'replica.put',
+      id,
+      epoch,
+      token,
+      key,
+      value,
+      version,
+      born,
+    })
   }
 
   /** Nothing more comes of this attempt. */

@@ -156,7 +156,9 @@ export class GetCoordination extends Coordination<GetRequest> {
       if (this.holdsNewest(index)) known.ack(node)
     }
     if (known.state === 'met') return this.answer()
-    if (waitNoLonger || this.answers + this.failures >= this.asked) this.writeBack(known)
+    if (waitNoLonger || this.answers + this.failures >= this.asked) {
+      this.writeBack(known, this.newest)
+    }
   }
 
   private holdsNewest(index: number): boolean {
@@ -165,49 +167,18 @@ export class GetCoordination extends Coordination<GetRequest> {
     return compareVersions(record.version, this.newest.version) === 0
   }
 
-  private writeBack(known: Quorum): void {
+  private writeBack(known: Quorum, record: StoredRecord): void {
     if (this.desk.runtime.hostMicros() > this.request.deadline) {
       return this.refuse('TIMEOUT', 'the deadline passed before the value could be written back')
     }
+    const { self } = this.desk
     this.known = known
     for (const owner of everyOwner(this.arc)) {
       if (!this.isOpen()) return
       if (this.holdsNewest(this.candidates.indexOf(owner))) continue
-      if (owner === this.desk.self) this.writeBackOwn()
-      else if (!this.writeBackTo(owner)) this.failed(owner)
+      if (owner === self) this.writeOwn(record, () => this.wroteBack(self))
+      else if (!this.writeTo(owner, record, this.request.born)) this.failed(owner)
     }
-  }
-
-  private writeBackTo(owner: NodeId): boolean {
-    const { ring, runtime, peers } = this.desk
-    const address = ring.address(owner)
-    if (!peers.isReachable(address) || this.newest === undefined) return false
-    const { token, key, born } = this.request
-    const { version, value } = this.newest
-    return runtime.send(address, {
-      kind: 'replica.put',
-      id: this.id,
-      epoch: this.epoch,
-      token,
-      key,
-      value,
-      version,
-      born,
-    })
-  }
-
-  private writeBackOwn(): void {
-    const { engine, self } = this.desk
-    const { token, key } = this.request
-    if (this.newest === undefined) return
-    engine.apply({ token, key, record: this.newest }, (error) => {
-      if (error !== undefined) {
-        this.desk.storageFailed(error)
-        this.failed(self)
-      } else if (!this.over) {
-        this.wroteBack(self)
-      }
-    })
   }
 
   private wroteBack(node: NodeId): void {

@@ -20,6 +20,8 @@ export class PutCoordination extends Coordination<PutRequest> {
 
   begin(): void {
     const { ring, peers, self } = this.desk
+    const { version, value } = this.request
+    const record = { version, value }
     const owners = everyOwner(this.arc)
     for (const owner of owners) {
       if (owner !== self && !peers.isReachable(ring.address(owner))) this.quorum.fail(owner)
@@ -27,9 +29,9 @@ export class PutCoordination extends Coordination<PutRequest> {
     if (this.quorum.state === 'lost') return this.refuseQuorum()
     this.request.begun = true
     for (const owner of owners) {
-      if (owner !== self) this.sendTo(owner)
+      if (owner !== self && !this.writeTo(owner, record, version.micros)) this.failed(owner)
     }
-    if (owners.includes(self)) this.writeOwn()
+    if (owners.includes(self)) this.writeOwn(record, () => this.acknowledge(self))
   }
 
   protected override answered(node: NodeId, reply: Message): void {
@@ -45,37 +47,6 @@ export class PutCoordination extends Coordination<PutRequest> {
   }
 
   protected override sweepOpen(): void {}
-
-  private sendTo(owner: NodeId): void {
-    const { ring, peers, runtime } = this.desk
-    const address = ring.address(owner)
-    if (!peers.isReachable(address)) return
-    const { token, key, value, version } = this.request
-    const sent = runtime.send(address, {
-      kind: 'replica.put',
-      id: this.id,
-      epoch: this.epoch,
-      token,
-      key,
-      value,
-      version,
-      born: version.micros,
-    })
-    if (!sent) this.failed(owner)
-  }
-
-  private writeOwn(): void {
-    const { engine, self } = this.desk
-    const { token, key, value, version } = this.request
-    engine.apply({ token, key, record: { version, value } }, (error) => {
-      if (error !== undefined) {
-        this.desk.storageFailed(error)
-        this.failed(self)
-      } else if (!this.over) {
-        this.acknowledge(self)
-      }
-    })
-  }
 
   private acknowledge(node: NodeId): void {
     if (this.quorum.ack(node) === 'met') this.answer()
