@@ -78,7 +78,7 @@ function nodeReports(from: StatusSources): NodeReport[] {
       id,
       incarnation: member.incarnation,
       pid: member.pid,
-      state: from.isUp(member) ? (answer?.state ?? assumedState(from, id)) : 'down',
+      state: from.isUp(member) ? (answer?.state ?? assumedState(from, member)) : 'down',
       socket: `${from.runDirectory}/${addressOf(member)}.sock`,
       vnodes: ring?.placement.nodes.filter((node) => node === id).length ?? 0,
       keys: answer?.keys ?? null,
@@ -88,10 +88,13 @@ function nodeReports(from: StatusSources): NodeReport[] {
   })
 }
 
-/** Of a node that is up and did not answer in time. */
-function assumedState({ state, queue }: StatusSources, node: NodeId): NodeState {
-  if (state.ring?.placement.nodes.includes(node) !== true) return 'joining'
-  return queue.leaving.includes(node) ? 'leaving' : 'active'
+/** Of a node that is up and did not answer in time, or came while the others were asked. */
+function assumedState({ state, queue }: StatusSources, { id, incarnation }: Member): NodeState {
+  const { ring } = state
+  if (ring?.placement.nodes.includes(id) !== true) return 'joining'
+  const named = ring.members.find((member) => member.id === id)
+  if (named?.incarnation !== incarnation) return 'recovering'
+  return queue.leaving.includes(id) ? 'leaving' : 'active'
 }
 
 /** The change under way first, then the rest in order. */

@@ -1,0 +1,43 @@
+import test from 'ava'
+import type { Member, RingDescription } from '../shared/ring/description.js'
+import { ChangeQueue } from './changes.js'
+import { initialState } from './state.js'
+import { type StatusSources, statusReport } from './status.js'
+
+const life = (incarnation: number): Member => ({ id: 'n1', incarnation, pid: 7, startTime: '1' })
+const placement = {
+  replicas: 1,
+  readQuorum: 1,
+  writeQuorum: 1,
+  tokens: [1],
+  nodes: ['n1'],
+}
+const ring: RingDescription = { epoch: 4, swarm: 's', boot: 1, members: [life(1)], placement }
+
+/** n1 is up and has not answered. */
+function sources(member: Member, isUp = true): StatusSources {
+  return {
+    name: 'test',
+    durability: 'sync',
+    quorums: placement,
+    pid: 1,
+    runDirectory: '/run',
+    phase: 'serving',
+    state: { ...initialState, ring, epoch: 4 },
+    queue: new ChangeQueue(),
+    member: () => member,
+    isUp: () => isUp,
+    supervised: true,
+    answers: new Map(),
+  }
+}
+
+test('a node that did not answer is what the ring says of this life of it', (t) => {
+  t.like(statusReport(sources(life(1))).nodes[0], { state: 'active', keys: null, bytes: null })
+  const returned = statusReport(sources(life(2))).nodes[0]
+  t.like(returned, { state: 'recovering', incarnation: 2, socket: '/run/n1.2.sock' })
+})
+
+test('a node that is dead or out of reach is down', (t) => {
+  t.like(statusReport(sources(life(1), false)).nodes[0], { state: 'down', vnodes: 1, ownership: 1 })
+})
