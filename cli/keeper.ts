@@ -33,6 +33,8 @@ export class Keeper {
   #released = false
   /** Ended for good: clean, or crashed and not to be started again. */
   done = false
+  /** It ran before this supervisor did. */
+  adopted = false
   crashes = 0
 
   constructor(options: KeeperOptions) {
@@ -57,6 +59,7 @@ export class Keeper {
   }
 
   adopt(process: ProcessId, address: Address): void {
+    this.adopted = true
     this.#startedAt = performance.now()
     this.#process = process
     this.#timer = setInterval(() => {

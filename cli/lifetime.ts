@@ -97,10 +97,12 @@ async function live(life: LifetimeOptions): Promise<number> {
     const readiness = await supervisor.start(signals.first)
     life.onStarted(describe(life, readiness, began))
   } catch (error) {
-    await supervisor.stop(signals.second)
     if (fresh) rmSync(swarmFilePath(data), { force: true })
-    if (signals.received !== undefined) return signalExitCode(signals.received)
-    throw startFailed(error)
+    if (signals.received === undefined) {
+      throw startFailed(error, await supervisor.abandon(signals.second))
+    }
+    await supervisor.stop(signals.second)
+    return signalExitCode(signals.received)
   }
   const how = await Promise.race([signals.arrived, supervisor.ended])
   note(how === 'failed' ? 'no process of the swarm is left' : 'stopping')
@@ -133,12 +135,13 @@ export function describeStop(killed: readonly string[]): string {
   return killed.length === 0 ? 'stopped' : `stopped (had to be killed: ${killed.join(', ')})`
 }
 
-function startFailed(error: unknown): CommandError {
+function startFailed(error: unknown, isStopped: boolean): CommandError {
+  const rest = isStopped ? 'everything is stopped again' : 'what ran before still runs'
   const reason = error instanceof Error ? error.message : String(error)
   const said = error instanceof ProcessFailure && error.said !== '' ? `\n${error.said}` : ''
   return new CommandError(
     exitCodes.failure,
-    `the swarm did not start: ${reason}; everything is stopped again${said}`,
+    `the swarm did not start: ${reason}; ${rest}${said}`,
     'mend what the message says and try again; `gtstore doctor` checks the surroundings',
   )
 }

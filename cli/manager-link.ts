@@ -53,6 +53,11 @@ export class ManagerLink implements Process {
     })
   }
 
+  /** The node's process is not started again. */
+  ended(node: NodeId): void {
+    if (!this.#ended) this.#options.runtime.send(manager, { kind: 'node.ended', node })
+  }
+
   /** No more calls to the manager, nor from it. */
   end(): void {
     this.#ended = true

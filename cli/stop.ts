@@ -28,16 +28,16 @@ export async function stopSwarm(
   known: readonly ProcessId[] = [],
   hurry?: AbortSignal,
 ): Promise<string[]> {
-  for (const process of listProcesses(run)) if (isNameless(process)) kill(process)
+  for (const process of listProcesses(run)) if (isNameless(process)) killProcess(process)
   if (await askManager(run)) await allGone(() => members(run), knownNodesMs, hurry)
   if (members(run).length > 0 && hurry?.aborted !== true) await askNodes(run)
   await allGone(() => members(run), stopGraceMs, hurry)
   const killed = members(run)
-  for (const process of killed) kill(process)
+  for (const process of killed) killProcess(process)
   // Those that said goodbye are on their way out, too.
   const rest = () => [...members(run), ...known.filter(isProcessAlive)]
   await allGone(rest, endMs, hurry)
-  for (const process of rest()) kill(process)
+  for (const process of rest()) killProcess(process)
   await allGone(rest, killMs)
   return killed.map(({ address }) => address)
 }
@@ -83,7 +83,8 @@ async function allGone(
   return true
 }
 
-function kill(process_: ProcessId): void {
+/** Stores are safe against this, as against any crash. */
+export function killProcess(process_: ProcessId): void {
   if (!isProcessAlive(process_)) return
   try {
     process.kill(process_.pid, 'SIGKILL')

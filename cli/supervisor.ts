@@ -22,7 +22,7 @@ import {
   startProcess,
   Utterances,
 } from './processes.js'
-import { stopSwarm } from './stop.js'
+import { killProcess, stopSwarm } from './stop.js'
 
 /** What a node is called before it has an id. */
 const newNode = 'node'
@@ -123,6 +123,25 @@ export class Supervisor {
     const killed = await stopSwarm(this.#options.at.run, children, hurry)
     await this.#runtime.close()
     return killed
+  }
+
+  /**
+   * After a failed start: ends what was started. What ran before is left alone, where there was any: it
+   * may be another swarm's, with which this start collided. Returns whether everything is stopped.
+   */
+  async abandon(hurry?: AbortSignal): Promise<boolean> {
+    if (!this.#keepers().some(({ adopted }) => adopted)) {
+      await this.stop(hurry)
+      return true
+    }
+    this.#starting = false
+    this.#link.end()
+    for (const keeper of this.#keepers()) {
+      keeper.release()
+      if (!keeper.adopted && keeper.process !== undefined) killProcess(keeper.process)
+    }
+    await this.#runtime.close()
+    return false
   }
 
   #keepers(): Keeper[] {
@@ -226,7 +245,10 @@ export class Supervisor {
   }
 
   #nodeEnded(keeper: Keeper, how: 'clean' | 'crashed'): void {
-    if (keeper.done) this.#nodes.delete(keeper)
+    if (keeper.done) {
+      this.#nodes.delete(keeper)
+      if (keeper.name !== '') this.#link.ended(keeper.name)
+    }
     if (how === 'clean') return
     if (this.#starting && (keeper.done || keeper.crashes >= startCrashesMax)) {
       const times = keeper.crashes === 1 ? 'once' : `${keeper.crashes} times`

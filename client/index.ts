@@ -298,6 +298,12 @@ function decode(
   }
 }
 
+/** Of any realm, so by what it does. */
+function isSignal(signal: unknown): signal is AbortSignal {
+  if (typeof signal !== 'object' || signal === null) return false
+  return 'aborted' in signal && 'addEventListener' in signal
+}
+
 /**
  * Whoever writes plain JavaScript has no compiler to tell them. Looked at before anything is sent:
  * a call that fails afterwards would take effect all the same.
@@ -307,7 +313,7 @@ function checkOptions(options: { readonly signal?: AbortSignal | undefined }): v
     throw new GTStoreError('INVALID_ARGUMENT', `the options are ${options}, not an object`)
   }
   const { signal } = options
-  if (signal === undefined || signal instanceof AbortSignal) return
+  if (signal === undefined || isSignal(signal)) return
   const message = 'signal is not an AbortSignal; of an AbortController pass its `signal`'
   throw new GTStoreError('INVALID_ARGUMENT', message)
 }

@@ -107,6 +107,24 @@ test('the supervisor is told which nodes to start, and which are still awaited',
   t.deepEqual(spawn?.message, { kind: 'node.spawn', node: added.node })
 })
 
+test('a change waits for a joiner that crashed, and ends with one that is not started again', (t) => {
+  const { world } = servingWorld(3)
+  world.registerSupervisor(0)
+  world.run(5)
+  const add = { kind: 'change.submit', change: 'add', node: '' } as const
+  const { node, ticket } = world.call('change.submit.ok', add)
+  world.run(5)
+  world.toManager('supervisor', { kind: 'node.ended', node: 'n1' })
+  world.run(5)
+  t.not(world.report(ticket).state, 'aborted', 'that was another node')
+  const other = world.call('change.submit.ok', add)
+  for (const it of [...world.nodes.values()]) if (it.id === other.node) it.die()
+  world.toManager('supervisor', { kind: 'node.ended', node: other.node })
+  world.until(() => world.report(other.ticket).state !== 'waiting', 'an end')
+  t.like(world.report(other.ticket), { state: 'aborted', reason: `${other.node} ended for good` })
+  t.truthy(node)
+})
+
 test('stop: every node is told, the manager goes last, and refuses what begins something', (t) => {
   const { world, nodes } = servingWorld(3)
   world.registerSupervisor(0)

@@ -64,7 +64,8 @@ function refusal(options: CommandOptions, { change, node }: Submit): GTStoreErro
   }
   if (change === 'add') return undefined
   if (ring?.placement.nodes.includes(node) !== true) return notAMember(ledger, node)
-  if (change === 'remove' && distinctNodes(ring.placement.nodes).length === 1) {
+  const isLast = distinctNodes(ring.placement.nodes).length === 1
+  if (change === 'remove' && isLast && membership.queue.joining.length === 0) {
     const text = `${node} holds the last copy: add a node first, or stop the swarm with \`gtstore down\``
     return new GTStoreError('CHANGE_REFUSED', text)
   }

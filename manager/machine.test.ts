@@ -44,6 +44,7 @@ const whileRunning = [
   'node.join',
   'node.leave',
   'supervisor.register',
+  'node.ended',
   'change.submit',
 ]
 const legal: Record<State, readonly string[]> = {

@@ -33,6 +33,7 @@ const running = [
   'node.join',
   'node.leave',
   'supervisor.register',
+  'node.ended',
   'change.submit',
 ] as const
 

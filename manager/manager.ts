@@ -80,7 +80,6 @@ export class Manager implements Process {
       phase: this.#phase,
       settings: config,
       durability: config.durability,
-      isSupervised: () => this.#supervisor !== undefined,
       log,
     })
     this.#clients = new Clients(this.#ledger)
@@ -152,6 +151,7 @@ export class Manager implements Process {
   }
 
   opened(peer: Address): void {
+    if (this.#finished) return
     this.#peers.opened(peer)
     if (this.#phase.name !== 'stopping') return
     const isNode = this.#membership.processes.some((member) => addressOf(member) === peer)
@@ -192,6 +192,8 @@ export class Manager implements Process {
         return this.#inspection.answered(from, message)
       case 'supervisor.register':
         return this.#registerSupervisor(from, message)
+      case 'node.ended':
+        return this.#membership.ended(message.node)
       case 'swarm.status':
         return this.#status(from, message)
       case 'change.submit':

@@ -36,8 +36,6 @@ export interface MembershipOptions {
   readonly phase: ManagerPhase
   readonly settings: ClaimSettings
   readonly durability: Durability
-  /** Somebody is there to start processes, and to start them again. */
-  readonly isSupervised: () => boolean
   readonly log: Log
 }
 
@@ -120,6 +118,11 @@ export class Membership {
     this.#giveUp = `${node} was told to leave`
     this.advance()
     return false
+  }
+
+  /** The process is not started again. */
+  ended(node: NodeId): void {
+    this.#endTickets('aborted', `${node} ended for good`, (fresh) => fresh === node)
   }
 
   completed(plan: number, node: NodeId): void {
@@ -284,12 +287,9 @@ export class Membership {
     return isLost ? `${gainer} lost what was copied to it` : undefined
   }
 
+  /** What a command asked for is planned anew, also once a joiner that died is started again. */
   #abort(ring: RingDescription, change: Change, reason: string): void {
-    const joiners = joinersOf(ring.placement, change)
-    const ended = (fresh: NodeId) => joiners.includes(fresh) && !this.isAlive(fresh)
     this.#options.log.warn({ plan: change.plan, reason }, 'a change is given up')
-    // A supervisor starts the process again: its change is then planned anew.
-    if (!this.#options.isSupervised()) this.#endTickets('aborted', reason, ended)
     this.#options.phase.send({ type: 'change.aborted' })
     this.#publish(ring.placement, undefined)
   }

@@ -29,6 +29,8 @@ export function isSound(message: Message): boolean {
       return v.is(join, message)
     case 'node.leave':
       return v.is(nodeId, message.node) && v.is(count, message.incarnation)
+    case 'node.ended':
+      return v.is(nodeId, message.node)
     case 'client.register':
       return v.is(count, message.client)
     case 'supervisor.register':

@@ -63,7 +63,8 @@ export function fold(state: ManagerState, step: Step): ManagerState {
     case 'boot.raised':
       return { ...state, bootId: step.bootId, boot: step.boot }
     case 'epoch.raised':
-      return { ...state, epoch: step.epoch }
+      // A plan has an epoch of its own, so those that others have seen are numbered no higher.
+      return { ...state, epoch: step.epoch, plans: Math.max(state.plans, step.epoch) }
     case 'clients.granted':
       return { ...state, clients: step.upTo }
     case 'node.enrolled':

@@ -86,7 +86,7 @@ export class HandoffReceiver {
     const spares = new Map<Transfer, NodeId[]>()
     for (const [i, transfer] of transfers.entries()) {
       const names = Array.from({ length: transfer.needed }, (_, j) => `handoff/${i}/${j}`)
-      const resumed = names.map((name) => this.progressOf(number, transfer, name))
+      const resumed = distinctSources(names.map((name) => this.progressOf(number, transfer, name)))
       const taken = resumed.map((progress) => progress?.source)
       const free = transfer.sources.filter((source) => !taken.includes(source))
       for (const [j, name] of names.entries()) {
@@ -158,6 +158,25 @@ export class HandoffReceiver {
       else this.completed(plan.number)
     })
   }
+}
+
+/**
+ * Two tasks may have turned to one source, one after the other, before this life began: only one of
+ * them goes on with it, the one that has all of it if there is one.
+ */
+function distinctSources(
+  progress: readonly (TaskProgress | undefined)[],
+): (TaskProgress | undefined)[] {
+  const taken = new Set<NodeId>()
+  const kept = new Set<TaskProgress>()
+  for (const isDone of [true, false]) {
+    for (const each of progress) {
+      if (each === undefined || each.done !== isDone || taken.has(each.source)) continue
+      taken.add(each.source)
+      kept.add(each)
+    }
+  }
+  return progress.map((each) => (each !== undefined && kept.has(each) ? each : undefined))
 }
 
 /** False: there is no other source to turn to. */

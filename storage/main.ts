@@ -144,7 +144,8 @@ async function live(
     await closed(engine)
   }
   const newest = openRingFiles(options.run).newest()
-  const isNeeded = newest?.members.some((member) => member.id === node) ?? true
+  const isKnown = newest?.swarm === enrolled.swarm
+  const isNeeded = !isKnown || newest.members.some((member) => member.id === node)
   const isAbandoned = reason === 'evicted' || (reason === 'left' && !isNeeded)
   if (isAbandoned) await rm(path, { recursive: true, force: true })
   return reason

@@ -5,8 +5,8 @@
  */
 import type { ErrorReply } from '../shared/protocol/messages.js'
 import type { Member } from '../shared/ring/description.js'
-import { managerRetryMs } from '../shared/runtime/limits.js'
-import type { Log, Runtime } from '../shared/runtime/runtime.js'
+import { managerRetryMs, refusedRetryMs } from '../shared/runtime/limits.js'
+import type { CancelTimer, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
 
 /** Requests to the manager: one of each, so each has a fixed id. */
 const joinId = 1
@@ -29,6 +29,9 @@ export class ManagerLink {
   private isLeaving = false
   private completedPlan: number | undefined
   private isStopped = false
+  /** Why the last join was refused: said once, not at each attempt. */
+  private lastRefusal = ''
+  private cancelLater: CancelTimer = () => {}
 
   constructor(options: ManagerLinkOptions) {
     this.options = options
@@ -43,7 +46,6 @@ export class ManagerLink {
   }
 
   leave(): void {
-    if (this.isLeaving) return
     this.isLeaving = true
     this.sayLeave()
   }
@@ -54,8 +56,7 @@ export class ManagerLink {
   }
 
   closed(): void {
-    const { runtime } = this.options
-    runtime.after(managerRetryMs, 'reach the manager', () => this.say())
+    this.sayLater(managerRetryMs)
   }
 
   refused({ id, code, message }: ErrorReply): void {
@@ -67,9 +68,16 @@ export class ManagerLink {
       log.warn({ code }, `the manager knows this store no more: ${message}`)
       this.options.evicted()
     } else if (id === joinId) {
-      log.error({ code }, `the manager refused the join: ${message}`)
-      this.closed()
+      if (message !== this.lastRefusal)
+        log.error({ code }, `the manager refused the join: ${message}`)
+      this.lastRefusal = message
+      this.sayLater(refusedRetryMs)
     }
+  }
+
+  private sayLater(ms: Millis): void {
+    this.cancelLater()
+    this.cancelLater = this.options.runtime.after(ms, 'reach the manager', () => this.say())
   }
 
   private say(): void {

@@ -532,6 +532,20 @@ test('a resumed handoff never counts one source twice', (t) => {
   cluster.trace.length = 0
   cluster.add('n6', engine, 2)
   cluster.advance(10)
-  const pulled = cluster.trace.filter((line) => line.includes('handoff.pull'))
-  t.deepEqual(pulled, ['n6.2 > n2.1 handoff.pull', 'n6.2 > n3.1 handoff.pull'])
+  const pulls = () => cluster.trace.filter((line) => line.includes('handoff.pull'))
+  t.deepEqual(pulls(), ['n6.2 > n2.1 handoff.pull', 'n6.2 > n3.1 handoff.pull'])
+  cluster.kill('n6.2')
+  for (const [name, done] of [
+    ['handoff/0/0', false],
+    ['handoff/0/1', true],
+    ['handoff/0/2', false],
+  ] as const) {
+    engine.metas.set(name, formatProgress({ plan: 1, source: 'n5', cursor: undefined, done }))
+  }
+  const third = all.map((m) => (m.id === 'n6' ? { ...m, incarnation: 3 } : m))
+  cluster.writeRing({ ...before, epoch: 3, members: third, change })
+  cluster.trace.length = 0
+  cluster.add('n6', engine, 3)
+  cluster.advance(10)
+  t.deepEqual(pulls(), ['n6.3 > n2.1 handoff.pull', 'n6.3 > n3.1 handoff.pull'])
 })

@@ -125,8 +125,8 @@ export class StorageNode implements Process, Desk {
   /** SIGTERM: hand everything over, then end with `left`. */
   leave(): void {
     this.isToldToLeave = true
-    if (this.isInRing) this.manager.leave()
-    else this.life.tell('gave.up')
+    this.manager.leave()
+    if (!this.isInRing) this.life.tell('gave.up')
   }
 
   /** End now and keep the data: this is not a leave. */
@@ -157,7 +157,9 @@ export class StorageNode implements Process, Desk {
    */
   private evicted(): void {
     this.catchUp()
-    if (this.state !== 'left') this.end('evicted')
+    const newest = this.options.ringFiles.newest()
+    const wasTakenOut = this.state === 'leaving' && newest?.swarm === this.options.swarm
+    if (this.state !== 'left') this.end(wasTakenOut ? 'left' : 'evicted')
   }
 
   nodeAt(address: Address): NodeId | undefined {
@@ -224,6 +226,7 @@ export class StorageNode implements Process, Desk {
       case 'supervisor.register':
       case 'supervisor.register.ok':
       case 'node.spawn':
+      case 'node.ended':
       case 'swarm.status':
       case 'swarm.status.ok':
       case 'change.submit':

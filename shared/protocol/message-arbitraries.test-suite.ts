@@ -187,6 +187,7 @@ const fields: {
   'supervisor.register': { id, nodes: uint },
   'supervisor.register.ok': { id, nodes: addresses },
   'node.spawn': { node: text },
+  'node.ended': { node: text },
   'swarm.status': { id },
   'swarm.status.ok': { id, status },
   'change.submit': { id, change: changeKind, node: text },

@@ -383,6 +383,13 @@ export interface NodeSpawn {
   readonly node: NodeId
 }
 
+/** Supervisor to manager: this process ended for good, it is not started again. Lost: a change that
+ * awaits the node goes on waiting until the supervisor registers anew and is asked for it. */
+export interface NodeEnded {
+  readonly kind: 'node.ended'
+  readonly node: NodeId
+}
+
 // --- Commands and manager ---------------------------------------------------------------------
 
 /** CLI to manager. Lost: asked again by the user. */
@@ -540,6 +547,7 @@ export type Message =
   | SupervisorRegister
   | SupervisorRegisterOk
   | NodeSpawn
+  | NodeEnded
   | SwarmStatus
   | SwarmStatusOk
   | ChangeSubmit
@@ -625,6 +633,7 @@ export const messageFields: {
   'swarm.stop.ok': [43, 'control', ['id']],
   'node.dump': [44, 'bulk', ['id', 'cursor', 'limitBytes']],
   'node.dump.ok': [45, 'bulk', ['id', 'entries', 'next']],
+  'node.ended': [46, 'control', ['node']],
 }
 
 /** Lanes keep bulk from delaying control, and both from delaying requests. */

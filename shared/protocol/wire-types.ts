@@ -265,6 +265,7 @@ export const messageTypes: {
   'supervisor.register': { id, nodes: uint },
   'supervisor.register.ok': { id, nodes: list(text) },
   'node.spawn': { node: text },
+  'node.ended': { node: text },
   'swarm.status': { id },
   'swarm.status.ok': { id, status },
   'change.submit': { id, change: changeKind, node: text },

@@ -36,6 +36,8 @@ export const retryPauseMaxMs = 200
 export const unavailableRetryMs = 2_000
 /** Pause between attempts to reach the manager. */
 export const managerRetryMs = 200
+/** Pause before a node that the manager refused asks again: somebody must mend something first. */
+export const refusedRetryMs = 2_000
 /** Requests a client keeps in flight; later calls wait their turn. */
 export const clientInFlightMax = 4_096
 /** Requests a node coordinates or forwards at once; more are refused as overloaded. */
