@@ -1,7 +1,8 @@
 /**
  * Stops a swarm whatever state it is in: asks the manager, which tells its nodes; then each node that
- * is left (there may be some that the manager does not know yet); then kills. Works from the process files (pid and start time), so it needs no supervisor,
- * and a process that was paused or hangs ends too. Nobody leaves: the data stays where it is.
+ * is left (there may be some that the manager does not know yet); then kills. It works from the
+ * process files (pid and start time), so it needs no supervisor, and a process that was paused or
+ * hangs ends too. Nobody leaves: the data stays where it is.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from '../client/admin.js'
