@@ -158,7 +158,9 @@ export class StorageNode implements Process, Desk {
   private evicted(): void {
     this.catchUp()
     const newest = this.options.ringFiles.newest()
-    const wasTakenOut = this.state === 'leaving' && newest?.swarm === this.options.swarm
+    const isOurs = newest?.swarm === this.options.swarm
+    const isNamed = !isOurs || newest.members.some(({ id }) => id === this.self)
+    const wasTakenOut = this.state === 'leaving' && !isNamed
     if (this.state !== 'left') this.end(wasTakenOut ? 'left' : 'evicted')
   }
 
