@@ -294,14 +294,14 @@ function replacement() {
     change: { plan: 1, next: placement, transfers },
   }
   const settled = { ...before, epoch: 3, members: all.filter(({ id }) => id !== 'n3'), placement }
-  return { before, copying, settled }
-}
-
-test('a change of membership copies everything, then the donor goes and the clients move', (t) => {
-  const { before, copying, settled } = replacement()
   const cluster = new Cluster()
   cluster.writeRing(before)
   for (const id of four) cluster.add(id)
+  return { cluster, before, copying, settled }
+}
+
+test('a change of membership copies everything, then the donor goes and the clients move', (t) => {
+  const { cluster, copying, settled } = replacement()
   for (let i = 0; i < 50; i++) cluster.put('c-1', 'n3.1', `key${i}`, `value${i}`, i)
   cluster.run()
   cluster.advance(1)
@@ -321,10 +321,7 @@ test('a change of membership copies everything, then the donor goes and the clie
 })
 
 test('while copying, a write needs both sides and a read makes the gainer know what it returns', (t) => {
-  const { before, copying } = replacement()
-  const cluster = new Cluster()
-  cluster.writeRing(before)
-  for (const id of four) cluster.add(id)
+  const { cluster, copying } = replacement()
   cluster.publish(copying)
   cluster.advance(1)
   const gainer = cluster.seat('n4.1').engine
@@ -348,10 +345,7 @@ test('while copying, a write needs both sides and a read makes the gainer know w
 })
 
 test('a gainer wipes what it held from earlier times, once per plan', (t) => {
-  const { before, copying } = replacement()
-  const cluster = new Cluster()
-  cluster.writeRing(before)
-  for (const id of four) cluster.add(id)
+  const { cluster, copying } = replacement()
   const { engine } = cluster.seat('n4.1')
   const version = { boot: 1, micros: 5, writer: 'old' }
   const key = Buffer.from('ghost')
@@ -364,10 +358,7 @@ test('a gainer wipes what it held from earlier times, once per plan', (t) => {
 })
 
 test('requests of a new epoch wait while the gainer wipes', (t) => {
-  const { before, copying } = replacement()
-  const cluster = new Cluster()
-  cluster.writeRing(before)
-  for (const id of four) cluster.add(id)
+  const { cluster, copying } = replacement()
   const { engine, node } = cluster.seat('n4.1')
   engine.isHeld = true
   cluster.publish(copying)
@@ -384,10 +375,7 @@ test('requests of a new epoch wait while the gainer wipes', (t) => {
 })
 
 test('a gainer that was restarted goes on at its cursor', (t) => {
-  const { before, copying } = replacement()
-  const cluster = new Cluster()
-  cluster.writeRing(before)
-  for (const id of four) cluster.add(id)
+  const { cluster, copying } = replacement()
   for (let i = 0; i < 600; i++) cluster.put('c-1', 'n1.1', `key${i}`, 'v'.repeat(1000), i)
   cluster.run()
   cluster.advance(1)
@@ -410,10 +398,7 @@ test('a gainer that was restarted goes on at its cursor', (t) => {
 })
 
 test('an aborted change leaves the donor active and the gainer empty', (t) => {
-  const { before, copying } = replacement()
-  const cluster = new Cluster()
-  cluster.writeRing(before)
-  for (const id of four) cluster.add(id)
+  const { cluster, before, copying } = replacement()
   cluster.put('c-1', 'n1.1', 'a', '1')
   cluster.run()
   cluster.advance(1)
@@ -464,10 +449,7 @@ test('a node told to leave before it is in any ring ends at once', (t) => {
 })
 
 test('a joiner told to leave ends once the change is given up', (t) => {
-  const { before, copying } = replacement()
-  const cluster = new Cluster()
-  cluster.writeRing(before)
-  for (const id of four) cluster.add(id)
+  const { cluster, before, copying } = replacement()
   cluster.writeRing(copying)
   cluster.seat('n4.1').node.catchUp()
   cluster.seat('n4.1').node.leave()
@@ -479,10 +461,7 @@ test('a joiner told to leave ends once the change is given up', (t) => {
 })
 
 test('a node taken out while it ran has left, also where only the ring file says so', (t) => {
-  const { before, copying, settled } = replacement()
-  const cluster = new Cluster()
-  cluster.writeRing(before)
-  for (const id of four) cluster.add(id)
+  const { cluster, copying, settled } = replacement()
   cluster.publish(copying)
   cluster.writeRing(settled)
   const gone = { kind: 'error', id: 1, code: 'NOT_FOUND', definite: true, message: 'gone' } as const
