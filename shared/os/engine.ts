@@ -3,7 +3,6 @@ import type { Durability } from '../protocol/messages.js'
 import type { Engine } from '../runtime/ports.js'
 import { openLevel } from './level.js'
 import { LevelEngine } from './level-engine.js'
-import { MemoryEngine } from './memory-engine.js'
 import { metaBounds, metaKey, nameOfMetaKey, storeFormat } from './store-format.js'
 
 export async function openEngine(options: {
@@ -12,6 +11,8 @@ export async function openEngine(options: {
   readonly durability: Durability
 }): Promise<Engine> {
   if (options.durability === 'memory') {
+    // Loaded only here: a node with a store on disk starts sooner without it.
+    const { MemoryEngine } = await import('./memory-engine.js')
     const engine = new MemoryEngine()
     await engine.open()
     return engine
