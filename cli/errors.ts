@@ -57,6 +57,10 @@ const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: str
   CLOSED: [exitCodes.failure, 'try again'],
   ABORTED: [exitCodes.interrupted, 'try again'],
   EXPIRED: [exitCodes.failure, 'try again'],
+  DISK_FULL: [
+    exitCodes.failure,
+    'make room on the disk of the data directory; writes go on by themselves',
+  ],
   STORAGE_FAILED: [exitCodes.failure, 'check disk and free space: `gtstore doctor`'],
   VERSION_MISMATCH: [
     exitCodes.failure,

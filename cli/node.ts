@@ -14,11 +14,13 @@ import { catchSignals, signalExitCode } from './signals.js'
 
 type Admin = Awaited<ReturnType<typeof openAdmin>>
 type Kind = ChangeReport['change']
+type Command = Exclude<Kind, 'evict'>
 
 const past: { readonly [K in Kind]: string } = {
   add: 'was added',
   remove: 'has left',
   replace: 'stands in for it',
+  evict: 'was evicted',
 }
 
 export function add(context: Context): Promise<number> {
@@ -33,7 +35,7 @@ export function replace(context: Context, _flags: object, node: NodeId): Promise
   return change(context, 'replace', node)
 }
 
-async function change(context: Context, kind: Kind, target: NodeId | ''): Promise<number> {
+async function change(context: Context, kind: Command, target: NodeId | ''): Promise<number> {
   const { run, output, command } = context
   await using admin = await openAdmin({ run })
   const { ticket, node } = await admin.submit(kind, target)

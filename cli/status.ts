@@ -28,7 +28,7 @@ async function describe(report: StatusReport): Promise<string> {
   const facts = `N=${replicas} R=${readQuorum} W=${writeQuorum}, durability ${durability}`
   const columns = ['node', 'life', 'pid', 'state', 'vnodes', 'share', 'keys', 'bytes', 'socket']
   return [
-    `${head}${needed}: epoch ${epoch}, ${facts}, manager pid ${manager.pid}`,
+    `${head}${needed}: epoch ${epoch}, ${facts}, ${manager === null ? 'the manager is down' : `manager pid ${manager.pid}`}`,
     await formatTable(columns, report.nodes.map(nodeRow)),
     ...report.changes.map(changeLine),
   ].join('\n')

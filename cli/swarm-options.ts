@@ -4,7 +4,7 @@
  * something else than what is stored is refused, with both values named.
  */
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
-import { valueBytesMaxDefault } from '../shared/runtime/limits.js'
+import { evictAfterMsDefault, valueBytesMaxDefault } from '../shared/runtime/limits.js'
 import { CommandError, exitCodes } from './errors.js'
 
 /** What was asked for; what is left out is stored or has a default. */
@@ -25,6 +25,9 @@ const flagNames: { readonly [K in keyof SwarmFlags]-?: string } = {
   durability: '--durability',
   restart: '--restart',
   valueBytesMax: '--value-bytes-max',
+  evictAfterMs: '--evict-after',
+  sloppy: '--sloppy',
+  handoffBytesPerSecond: '--handoff-rate',
 }
 
 /** The options to run with: those stored if there are any, else those asked for and the defaults. */
@@ -42,7 +45,11 @@ export function settleOptions(
   return stored
 }
 
-function refuseContradiction(flag: string, asked: string | number, stored: string | number): void {
+function refuseContradiction(
+  flag: string,
+  asked: string | number | boolean,
+  stored: string | number | boolean,
+): void {
   if (asked === stored) return
   throw new CommandError(
     exitCodes.usage,
@@ -68,6 +75,9 @@ function withDefaults(swarm: string, asked: SwarmFlags): SwarmOptions {
     durability: asked.durability ?? 'sync',
     restart: asked.restart ?? 'on-failure',
     valueBytesMax: asked.valueBytesMax ?? valueBytesMaxDefault,
+    evictAfterMs: asked.evictAfterMs ?? evictAfterMsDefault,
+    sloppy: asked.sloppy ?? false,
+    handoffBytesPerSecond: asked.handoffBytesPerSecond ?? 0,
   }
 }
 

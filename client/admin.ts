@@ -103,7 +103,12 @@ class AdminClient implements Admin, Process {
     change: ChangeSubmit['change'],
     node: NodeId | '',
   ): Promise<{ ticket: number; node: NodeId }> {
-    const reply = await this.#ask('manager', 'change.submit', { change, node })
+    const reply = await this.#ask('manager', 'change.submit', {
+      change,
+      node,
+      force: false,
+      acceptLoss: false,
+    })
     return { ticket: reply.ticket, node: reply.node }
   }
 
@@ -119,6 +124,7 @@ class AdminClient implements Admin, Process {
   async *dump(node: Address): AsyncGenerator<Entry, void, undefined> {
     for (let cursor: Cursor | null = null; ; ) {
       const page: MessageOf<'node.dump.ok'> = await this.#ask(node, 'node.dump', {
+        keysOnly: false,
         cursor,
         limitBytes: dumpPageBytes,
       })

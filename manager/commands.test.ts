@@ -20,11 +20,24 @@ test('status shows dead and silent nodes without waiting for them', (t) => {
 
 test('node add: an id is set aside, the supervisor starts it, the ticket follows it', (t) => {
   const { world, nodes } = servingWorld(3)
-  const refused = world.ask({ kind: 'change.submit', id: 1, change: 'add', node: '' })
+  const refused = world.ask({
+    kind: 'change.submit',
+    force: false,
+    acceptLoss: false,
+    id: 1,
+    change: 'add',
+    node: '',
+  })
   t.like(refused, { kind: 'error', code: 'CHANGE_REFUSED' })
   world.registerSupervisor(0)
   world.run(5)
-  const added = world.call('change.submit.ok', { kind: 'change.submit', change: 'add', node: '' })
+  const added = world.call('change.submit.ok', {
+    kind: 'change.submit',
+    force: false,
+    acceptLoss: false,
+    change: 'add',
+    node: '',
+  })
   t.is(added.node, 'n4')
   t.is(world.report(added.ticket).state, 'waiting')
   world.until(() => world.report(added.ticket).state === 'done', 'done')
@@ -36,7 +49,13 @@ test('node replace: the fresh node takes the place of the old one', (t) => {
   world.registerSupervisor(0)
   world.run(5)
   const tokens = [...(world.ring?.placement.tokens ?? [])]
-  const submit = { kind: 'change.submit', change: 'replace', node: 'n2' } as const
+  const submit = {
+    kind: 'change.submit',
+    force: false,
+    acceptLoss: false,
+    change: 'replace',
+    node: 'n2',
+  } as const
   const { ticket, node } = world.call('change.submit.ok', submit)
   t.like(world.ask({ ...submit, id: 5 }), { kind: 'error', code: 'CHANGE_REFUSED' })
   world.until(() => world.ring?.change !== undefined, 'copying')
@@ -53,7 +72,8 @@ test('node replace: the fresh node takes the place of the old one', (t) => {
 test('node remove: of a living node, of a dead one, and of one that is not there', (t) => {
   const { world, nodes } = servingWorld(5)
   const [first, second, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
-  const remove = (node: string) => ({ kind: 'change.submit', change: 'remove', node }) as const
+  const remove = (node: string) =>
+    ({ kind: 'change.submit', force: false, acceptLoss: false, change: 'remove', node }) as const
   const { ticket } = world.call('change.submit.ok', remove('n1'))
   t.is(world.call('change.submit.ok', remove('n1')).ticket, ticket)
   world.until(() => world.report(ticket).state === 'done', 'done')
@@ -73,7 +93,14 @@ test('too few copies alive: a removal is refused and says what to do', (t) => {
   nodes[0]?.die()
   nodes[1]?.die()
   world.run(5)
-  const submit = { kind: 'change.submit', id: 5, change: 'remove', node: 'n1' } as const
+  const submit = {
+    kind: 'change.submit',
+    force: false,
+    acceptLoss: false,
+    id: 5,
+    change: 'remove',
+    node: 'n1',
+  } as const
   const reply = world.ask(submit)
   t.like(reply, { kind: 'error', code: 'CHANGE_REFUSED' })
   t.regex(reply.kind === 'error' ? reply.message : '', /start it again/)
@@ -96,7 +123,13 @@ test('the supervisor is told which nodes to start, and which are still awaited',
   const { world } = servingWorld(3)
   world.registerSupervisor(0)
   world.run(5)
-  const added = world.call('change.submit.ok', { kind: 'change.submit', change: 'add', node: '' })
+  const added = world.call('change.submit.ok', {
+    kind: 'change.submit',
+    force: false,
+    acceptLoss: false,
+    change: 'add',
+    node: '',
+  })
   for (const node of [...world.nodes.values()]) node.die()
   world.killManager()
   world.inbox.length = 0
@@ -111,7 +144,13 @@ test('a change waits for a joiner that crashed, and ends with one that is not st
   const { world } = servingWorld(3)
   world.registerSupervisor(0)
   world.run(5)
-  const add = { kind: 'change.submit', change: 'add', node: '' } as const
+  const add = {
+    kind: 'change.submit',
+    force: false,
+    acceptLoss: false,
+    change: 'add',
+    node: '',
+  } as const
   const { node, ticket } = world.call('change.submit.ok', add)
   world.run(5)
   world.toManager('supervisor', { kind: 'node.ended', node: 'n1' })
@@ -129,7 +168,13 @@ test('stop: every node is told, the manager goes last, and refuses what begins s
   const { world, nodes } = servingWorld(3)
   world.registerSupervisor(0)
   world.run(5)
-  const added = world.call('change.submit.ok', { kind: 'change.submit', change: 'add', node: '' })
+  const added = world.call('change.submit.ok', {
+    kind: 'change.submit',
+    force: false,
+    acceptLoss: false,
+    change: 'add',
+    node: '',
+  })
   world.call('swarm.stop.ok', { kind: 'swarm.stop' })
   t.like(world.ask({ kind: 'node.enroll', id: 9, node: '' }, 'late'), { code: 'STOPPING' })
   world.until(() => world.stopped.length > 0, 'the end')

@@ -31,7 +31,14 @@ const stories: Story[] = [
     name: 'a replacement',
     tell: (world, nodes) => {
       world.registerSupervisor(0)
-      const submit = { kind: 'change.submit', id: 1, change: 'replace', node: 'n1' } as const
+      const submit = {
+        kind: 'change.submit',
+        force: false,
+        acceptLoss: false,
+        id: 1,
+        change: 'replace',
+        node: 'n1',
+      } as const
       // Asked again until it is journaled: a lost request has no effect.
       const ask = () => {
         if (world.manager?.state.tickets.length === 0) world.toManager('cli', submit)

@@ -7,7 +7,12 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
 import { openJournal } from '../shared/os/journal.js'
-import { assertSupportedPlatform, hostBootId, startTimeOf } from '../shared/os/linux.js'
+import {
+  assertSupportedPlatform,
+  hostBootId,
+  killProcess,
+  startTimeOf,
+} from '../shared/os/linux.js'
 import { openLog } from '../shared/os/log.js'
 import { writeProcessFile } from '../shared/os/process-files.js'
 import { openRingFiles } from '../shared/os/ring-files.js'
@@ -69,6 +74,7 @@ async function serve(
         config: options,
         ringFiles: openRingFiles(run),
         self,
+        kill: killProcess,
         bootId: hostBootId(),
         newSwarmId: randomUUID(),
         runDirectory: run,

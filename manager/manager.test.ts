@@ -304,7 +304,7 @@ test('a journal that fails: nothing more takes effect, and the manager ends', (t
 
 test('messages that nobody sends to a manager are refused, replies are dropped', (t) => {
   const { world } = servingWorld(3)
-  const get = { kind: 'node.dump', id: 4, cursor: null, limitBytes: 1 } as const
+  const get = { kind: 'node.dump', keysOnly: false, id: 4, cursor: null, limitBytes: 1 } as const
   t.like(world.ask(get), { kind: 'error', code: 'INVALID_ARGUMENT' })
   const before = world.inbox.length
   world.toManager('cli', { kind: 'put.ok', id: 77 })

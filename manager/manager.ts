@@ -33,6 +33,12 @@ export interface ManagerConfig {
   readonly virtualNodes: number
   readonly durability: Durability
   readonly valueBytesMax: number
+  /** A node that is down for so long is taken out of the ring. */
+  readonly evictAfterMs: number
+  /** Hints count towards W. */
+  readonly sloppy: boolean
+  /** What one node may receive by handoffs; 0: as fast as it can. */
+  readonly handoffBytesPerSecond: number
 }
 
 export interface ManagerOptions {
@@ -43,6 +49,8 @@ export interface ManagerOptions {
   readonly steps: readonly unknown[]
   readonly ringFiles: RingFiles
   readonly self: ProcessId
+  /** SIGKILL, which ends stopped processes too; nothing happens where it is gone already. */
+  readonly kill: (process: ProcessId) => void
   /** Changes with each start of the host. */
   readonly bootId: string
   /** Random; becomes the swarm's id if the journal is empty. */
@@ -203,40 +211,7 @@ export class Manager implements Process {
       case 'swarm.stop':
         this.#send(from, { kind: 'swarm.stop.ok', id: message.id })
         return this.stop()
-      case 'hello':
-      case 'hello.ok':
-      case 'hello.refused':
-      case 'client.register.ok':
-      case 'put':
-      case 'put.ok':
-      case 'get':
-      case 'get.ok':
-      case 'forwarder.moved':
-      case 'coordinate.put':
-      case 'coordinate.put.ok':
-      case 'coordinate.get':
-      case 'coordinate.get.ok':
-      case 'replica.put':
-      case 'replica.put.ok':
-      case 'replica.get':
-      case 'replica.get.ok':
-      case 'stale':
-      case 'handoff.pull':
-      case 'handoff.batch':
-      case 'node.enroll.ok':
-      case 'node.join.ok':
-      case 'node.leave.ok':
-      case 'ring.publish':
-      case 'node.stop':
-      case 'node.stats':
-      case 'supervisor.register.ok':
-      case 'node.spawn':
-      case 'swarm.status.ok':
-      case 'change.submit.ok':
-      case 'change.query.ok':
-      case 'swarm.stop.ok':
-      case 'node.dump':
-      case 'node.dump.ok':
+      default:
         throw new Error(`the machine accepted ${message.kind}, which has no handler`)
     }
   }
@@ -272,7 +247,8 @@ export class Manager implements Process {
   }
 
   #enroll(from: Address, message: MessageOf<'node.enroll'>): void {
-    const { durability, valueBytesMax } = this.#options.config
+    const { durability, valueBytesMax, sloppy, handoffBytesPerSecond } = this.#options.config
+    const options = { durability, valueBytesMax, sloppy, handoffBytesPerSecond }
     const node = message.node === '' ? nextNodeId(this.#ledger.state) : message.node
     const record = this.#ledger.state.nodes[node]
     if (message.node !== '' && (record === undefined || record.lost)) {
@@ -281,7 +257,7 @@ export class Manager implements Process {
     const incarnation = (record?.incarnation ?? 0) + 1
     this.#ledger.commit({ step: 'node.enrolled', node, incarnation }, () => {
       const { boot, swarm } = this.#ledger.state
-      const life = { node, incarnation, boot, swarm, durability, valueBytesMax }
+      const life = { node, incarnation, boot, swarm, ...options }
       this.#send(from, { kind: 'node.enroll.ok', id: message.id, ...life })
     })
   }

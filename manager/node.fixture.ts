@@ -132,10 +132,31 @@ export class FakeNode {
     const handoff = { rangesDone: 1, rangesTotal: 2, keys: 3, bytes: 4 }
     const epoch = this.ring?.epoch ?? 0
     const state = this.#leaving ? 'leaving' : 'active'
-    this.#tell({ kind: 'node.stats.ok', id, state, epoch, keys: 10, bytes: 100, handoff })
+    this.#tell({
+      kind: 'node.stats.ok',
+      id,
+      state,
+      epoch,
+      keys: 10,
+      bytes: 100,
+      handoff,
+      hints: { keys: 0, bytes: 0 },
+      repair: noRepair,
+      readOnly: false,
+    })
   }
 
   #tell(message: Message): void {
     if (this.address !== undefined) this.#world.toManager(this.address, message)
   }
+}
+
+const noRepair = {
+  pass: 0,
+  running: false,
+  rangesDone: 0,
+  rangesTotal: 0,
+  received: 0,
+  given: 0,
+  skipped: 0,
 }

@@ -32,7 +32,14 @@ function perform(world: World, nodes: FakeNode[], deed: Deed): void {
     else if (deed.do === 'die') node.die()
     else if (deed.do === 'restart' && node.incarnation > 0) nodes.push(node.restart())
     else if (deed.do === 'remove' || deed.do === 'replace') {
-      world.toManager('cli', { kind: 'change.submit', id: 1, change: deed.do, node: node.id })
+      world.toManager('cli', {
+        kind: 'change.submit',
+        force: false,
+        acceptLoss: false,
+        id: 1,
+        change: deed.do,
+        node: node.id,
+      })
     }
   }
 }

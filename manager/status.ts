@@ -56,6 +56,7 @@ export function statusReport(from: StatusSources): StatusReport {
     manager: { pid: from.pid },
     nodes: nodeReports(from),
     changes: changeReports(from),
+    notices: [],
   }
 }
 
@@ -79,11 +80,16 @@ function nodeReports(from: StatusSources): NodeReport[] {
       incarnation: member.incarnation,
       pid: member.pid,
       state: from.isUp(member) ? (answer?.state ?? assumedState(from, member)) : 'down',
+      reason: from.isUp(member) ? '' : 'exited',
       socket: `${from.runDirectory}/${addressOf(member)}.sock`,
       vnodes: ring?.placement.nodes.filter((node) => node === id).length ?? 0,
       keys: answer?.keys ?? null,
       bytes: answer?.bytes ?? null,
       ownership: shares.get(id) ?? 0,
+      handoff: answer?.handoff ?? null,
+      hints: answer?.hints ?? null,
+      repair: answer?.repair ?? null,
+      readOnly: answer?.readOnly ?? false,
     }
   })
 }

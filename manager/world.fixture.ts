@@ -28,6 +28,9 @@ const testConfig: ManagerConfig = {
   virtualNodes: 3,
   durability: 'sync',
   valueBytesMax: 1024,
+  evictAfterMs: 30_000,
+  sloppy: false,
+  handoffBytesPerSecond: 0,
 }
 
 const hopMs = 1
@@ -77,6 +80,12 @@ export class World {
 
   // --- The manager's life ---------------------------------------------------------------------
 
+  /** SIGKILL from the manager. */
+  killProcess({ pid, startTime }: ProcessId): void {
+    const isIt = (node: FakeNode) => node.pid === pid && startTime !== ''
+    for (const node of this.nodes.values()) if (isIt(node)) node.die()
+  }
+
   startManager(): void {
     const life = ++this.#life
     const appended = [...this.steps]
@@ -87,6 +96,7 @@ export class World {
       steps: [...this.steps],
       ringFiles: this.#ringFiles(),
       self: { pid: 1, startTime: '1' },
+      kill: (process) => this.killProcess(process),
       bootId: this.bootId,
       newSwarmId: 'swarm-1',
       runDirectory: '/run',

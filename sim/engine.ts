@@ -9,7 +9,7 @@
  */
 
 import { type StoredRecord, supersedes } from '../shared/data/record.js'
-import type { Micros } from '../shared/data/version.js'
+import { compareVersions, type Micros } from '../shared/data/version.js'
 import type { Token } from '../shared/ring/description.js'
 import { inRange } from '../shared/ring/token.js'
 import type {
@@ -18,6 +18,7 @@ import type {
   Engine,
   EngineStats,
   Entry,
+  Mark,
   Range,
   ScanPage,
 } from '../shared/runtime/ports.js'
@@ -48,6 +49,7 @@ interface Write {
   readonly sequence: number
   readonly entries: readonly Entry[]
   readonly erased: readonly Range[]
+  readonly discarded?: readonly Mark[]
   readonly meta: Readonly<Record<string, string>>
 }
 
@@ -155,6 +157,26 @@ export class SimEngine implements Engine {
     this.#whenSynced(sequence, done)
   }
 
+  discard(marks: readonly Mark[], done: Done): void {
+    if (this.#failure !== undefined) {
+      done(this.#failure)
+      return
+    }
+    const sequence = this.#sequence + 1
+    const gone: Mark[] = []
+    for (const mark of marks) {
+      const name = entryName(mark.token, mark.key)
+      const held = this.#latest.get(name)
+      if (held === undefined || held.erased) continue
+      if (compareVersions(held.entry.record.version, mark.version) !== 0) continue
+      this.#latest.set(name, { ...held, erased: true, sequence })
+      gone.push(mark)
+    }
+    if (gone.length > 0)
+      this.#write({ sequence, entries: [], erased: [], discarded: gone, meta: {} })
+    this.#whenSynced(gone.length > 0 ? sequence : this.#sequence, done)
+  }
+
   meta(name: string): string | undefined {
     return this.#store.meta.get(name)
   }
@@ -238,6 +260,7 @@ export class SimEngine implements Engine {
       for (const [name, { token }] of entries) {
         if (write.erased.some((range) => inRange(token, range))) entries.delete(name)
       }
+      for (const { token, key } of write.discarded ?? []) entries.delete(entryName(token, key))
       for (const entry of write.entries) entries.set(entryName(entry.token, entry.key), entry)
       for (const [name, value] of Object.entries(write.meta)) meta.set(name, value)
     }

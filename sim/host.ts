@@ -27,6 +27,7 @@ export class Host {
   readonly bootId: string
   readonly #living = new Map<number, string>()
   readonly #onPublish: ((ring: RingDescription) => void)[] = []
+  readonly #killers = new Map<number, () => void>()
   #lastPid = 1_000
 
   constructor(world: World, settings: Settings) {
@@ -53,15 +54,23 @@ export class Host {
   }
 
   /** An entry in the table of processes. */
-  startProcess(): ProcessId {
+  /** `kill`: what SIGKILL does to it. */
+  startProcess(kill: () => void = () => {}): ProcessId {
     const pid = ++this.#lastPid
     const startTime = String(this.world.hostMicros)
     this.#living.set(pid, startTime)
+    this.#killers.set(pid, kill)
     return { pid, startTime }
   }
 
   endProcess({ pid }: ProcessId): void {
     this.#living.delete(pid)
+    this.#killers.delete(pid)
+  }
+
+  /** SIGKILL, if it still is the process that is meant. */
+  kill({ pid, startTime }: ProcessId): void {
+    if (this.#living.get(pid) === startTime) this.#killers.get(pid)?.()
   }
 
   openRuntime(address: Address, listen: boolean): SimRuntime {

@@ -2,7 +2,7 @@
 import { Manager } from '../manager/manager.js'
 import type { Step } from '../manager/steps.js'
 import type { Micros } from '../shared/data/version.js'
-import { valueBytesMaxDefault } from '../shared/runtime/limits.js'
+import { evictAfterMsDefault, valueBytesMaxDefault } from '../shared/runtime/limits.js'
 import type { Host } from './host.js'
 import { replay, SimJournal } from './journal.js'
 import type { SimRuntime } from './runtime.js'
@@ -35,12 +35,16 @@ export class ManagerProcess {
         virtualNodes: settings.virtualNodes,
         durability: 'sync',
         valueBytesMax: valueBytesMaxDefault,
+        evictAfterMs: evictAfterMsDefault,
+        sloppy: false,
+        handoffBytesPerSecond: 0,
       },
       runtime,
       journal,
       steps: [],
       ringFiles: host.ringFiles,
       self: host.startProcess(),
+      kill: (process) => host.kill(process),
       bootId: host.bootId,
       newSwarmId: world.random('swarm id').hex(16),
       runDirectory,

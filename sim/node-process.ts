@@ -29,7 +29,7 @@ export class NodeProcess {
   readonly #processId: ProcessId
   readonly #enrollmentRuntime: SimRuntime
   #runtime: SimRuntime | undefined
-  #engine: SimEngine | undefined
+  #engines: readonly SimEngine[] = []
   #node: StorageNode | undefined
   #id: NodeId | ''
   #isLeaving = false
@@ -39,7 +39,7 @@ export class NodeProcess {
     const { host, node } = options
     this.#options = options
     this.#id = node
-    this.#processId = host.startProcess()
+    this.#processId = host.startProcess(() => this.kill())
     this.#enrollmentRuntime = host.openRuntime(`enroll-${this.#processId.pid}`, false)
     const enrollment = new Enrollment({
       runtime: this.#enrollmentRuntime,
@@ -84,7 +84,7 @@ export class NodeProcess {
   /** SIGKILL: nothing that was not on its way or on the disk remains. */
   kill(): void {
     if (this.#hasEnded) return
-    this.#engine?.crash()
+    for (const engine of this.#engines) engine.crash()
     this.#end('killed')
   }
 
@@ -93,23 +93,26 @@ export class NodeProcess {
     this.#id = ok.node
     const address = addressOf({ id: ok.node, incarnation: ok.incarnation })
     const runtime = host.openRuntime(address, true)
-    const engine = new SimEngine({
-      store: host.disk.store(ok.node),
-      random: host.world.random(`engine ${address}`),
-      later: (delay, fire) => {
-        host.world.at(delay, () => runtime.arrive(fire))
-      },
-      syncMicrosMax: host.settings.syncMicrosMax,
-      pageEntriesMax: host.settings.pageEntriesMax,
-      onErase: (ranges) => onErase(ok.node, ranges),
-    })
+    const open = (name: string, erased: (ranges: readonly Range[]) => void) =>
+      new SimEngine({
+        store: host.disk.store(name),
+        random: host.world.random(`engine ${name} ${address}`),
+        later: (delay, fire) => {
+          host.world.at(delay, () => runtime.arrive(fire))
+        },
+        syncMicrosMax: host.settings.syncMicrosMax,
+        pageEntriesMax: host.settings.pageEntriesMax,
+        onErase: erased,
+      })
+    const engine = open(ok.node, (ranges) => onErase(ok.node, ranges))
+    const hints = open(`${ok.node}/hints`, () => {})
     this.#runtime = runtime
-    this.#engine = engine
+    this.#engines = [engine, hints]
     host.world.at(0, () => this.#enrollmentRuntime.close())
     const store = host.world.random(`store ${address}`).hex(16)
     claimIdentity(engine, { swarm: ok.swarm, node: ok.node, store }, (error, identity, isNew) => {
       if (identity === undefined) this.#end(`refused: ${error?.message}`)
-      else runtime.arrive(() => this.#serve(ok, identity.store, !isNew, runtime, engine))
+      else runtime.arrive(() => this.#serve(ok, identity.store, !isNew, runtime, { engine, hints }))
     })
   }
 
@@ -118,7 +121,7 @@ export class NodeProcess {
     store: string,
     returning: boolean,
     runtime: SimRuntime,
-    engine: SimEngine,
+    { engine, hints }: { readonly engine: SimEngine; readonly hints: SimEngine },
   ): void {
     const { host, plant = faithful } = this.#options
     const { ringFiles } = host
@@ -132,10 +135,14 @@ export class NodeProcess {
       valueBytesMax: ok.valueBytesMax,
       runtime: planted.runtime,
       engine,
+      hints,
+      disk: { isLow: () => false },
+      sloppy: ok.sloppy,
+      handoffBytesPerSecond: ok.handoffBytesPerSecond,
       ringFiles: planted.ringFiles,
       log: host.logOf(runtime.address),
       onStopped: (reason) => {
-        host.world.at(0, () => engine.close(() => this.#end(reason)))
+        host.world.at(0, () => engine.close(() => hints.close(() => this.#end(reason))))
       },
     })
     this.#node = node

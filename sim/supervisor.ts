@@ -47,7 +47,7 @@ export class Supervisor implements Process {
 
   submit(change: Change, node: NodeId | '', end: ChangeEnd): void {
     this.#ask(
-      (id) => ({ kind: 'change.submit', id, change, node }),
+      (id) => ({ kind: 'change.submit', force: false, acceptLoss: false, id, change, node }),
       (reply) => {
         if (reply.kind === 'change.submit.ok') this.#follow(reply.ticket, end)
         else if (reply.kind === 'error') end('refused', reply.message)

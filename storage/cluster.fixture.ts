@@ -3,6 +3,7 @@
  * stands still until it is told to move, and everything that is said stands in `trace`.
  */
 import { newest, type StoredRecord, supersedes } from '../shared/data/record.js'
+import { compareVersions } from '../shared/data/version.js'
 import type { Message } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId, type RingDescription } from '../shared/ring/description.js'
 import { inRange, tokenOf } from '../shared/ring/token.js'
@@ -11,6 +12,7 @@ import type {
   Done,
   Engine,
   Entry,
+  Mark,
   Range,
   RingFiles,
   ScanPage,
@@ -41,6 +43,16 @@ class TableEngine implements Engine {
   applyBatch(entries: readonly Entry[], meta: Record<string, string>, done: Done): void {
     for (const entry of entries) this.merge(entry)
     for (const [name, value] of Object.entries(meta)) this.metas.set(name, value)
+    this.settle(() => done(undefined))
+  }
+
+  discard(marks: readonly Mark[], done: Done): void {
+    for (const { key, version } of marks) {
+      const held = this.entries.get(nameOf(key))?.record
+      if (held !== undefined && compareVersions(held.version, version) === 0) {
+        this.entries.delete(nameOf(key))
+      }
+    }
     this.settle(() => done(undefined))
   }
 
@@ -149,6 +161,10 @@ export class Cluster {
       valueBytesMax: 1024,
       runtime: this.runtimeOf(address),
       engine,
+      hints: new TableEngine(),
+      disk: { isLow: () => false },
+      sloppy: false,
+      handoffBytesPerSecond: 0,
       ringFiles: this.ringFiles(),
       log: quiet,
       onStopped: (reason) => {

@@ -6,7 +6,7 @@ import type { Message } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
 import type { InFlight } from '../shared/runtime/in-flight.js'
-import type { Engine } from '../shared/runtime/ports.js'
+import type { DiskSpace, Engine } from '../shared/runtime/ports.js'
 import type { Address, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
 import type { Budget } from './budget.js'
 import type { Fence } from './fence.js'
@@ -17,6 +17,9 @@ export interface Desk {
   readonly self: NodeId
   readonly runtime: Runtime
   readonly engine: Engine
+  readonly disk: DiskSpace
+  /** Hints count towards W. */
+  readonly sloppy: boolean
   readonly log: Log
   readonly inFlight: InFlight<Exchange>
   readonly peers: Peers

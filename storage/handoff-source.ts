@@ -6,7 +6,7 @@
  */
 import type { HandoffPull, NodeDump } from '../shared/protocol/messages.js'
 import { handoffBatchBytes } from '../shared/runtime/limits.js'
-import type { Range, ScanPage } from '../shared/runtime/ports.js'
+import type { Entry, Range, ScanPage } from '../shared/runtime/ports.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Desk } from './desk.js'
 
@@ -32,7 +32,8 @@ export class HandoffSource {
     this.scan(wholeRing, from, message, (page) => {
       const { id } = message
       const next = page.next ?? null
-      this.desk.runtime.send(from, { kind: 'node.dump.ok', id, entries: page.entries, next })
+      const entries = message.keysOnly ? page.entries.map(withoutValue) : page.entries
+      this.desk.runtime.send(from, { kind: 'node.dump.ok', id, entries, next })
     })
   }
 
@@ -55,4 +56,11 @@ export class HandoffSource {
       })
     })
   }
+}
+
+const noValue = new Uint8Array(0)
+
+function withoutValue(entry: Entry): Entry {
+  const { version, value } = entry.record
+  return { ...entry, record: { version, value: value === null ? null : noValue } }
 }

@@ -8,6 +8,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
+import { watchDiskSpace } from '../shared/os/disk-space.js'
 import { openEngine } from '../shared/os/engine.js'
 import { assertSupportedPlatform, ownProcessId } from '../shared/os/linux.js'
 import { type ClosableLog, openLog } from '../shared/os/log.js'
@@ -21,7 +22,7 @@ import type { Engine } from '../shared/runtime/ports.js'
 import type { Log } from '../shared/runtime/runtime.js'
 import { Enrollment } from './enrollment.js'
 import { claimIdentity, type Identity } from './identity.js'
-import { type StopReason, StorageNode } from './node.js'
+import { type StopReason, StorageNode, type StorageNodeOptions } from './node.js'
 
 export interface NodeProcessOptions {
   readonly run: string
@@ -137,11 +138,15 @@ async function live(
   const path = join(options.data, 'nodes', node)
   prepareDataDirectory(join(options.data, 'nodes'))
   const engine = await openEngine({ path, durability })
+  const hints = await openEngine({ path: join(path, 'hints'), durability })
+  const disk = await watchDiskSpace(options.data)
   let reason: StopReason
   try {
-    reason = await serve(options, enrolled, engine, log, signals)
+    reason = await serve(options, enrolled, { engine, hints, disk }, log, signals)
   } finally {
+    disk.close()
     await closed(engine)
+    await closed(hints)
   }
   const newest = openRingFiles(options.run).newest()
   const isKnown = newest?.swarm === enrolled.swarm
@@ -154,12 +159,12 @@ async function live(
 async function serve(
   { run }: NodeProcessOptions,
   enrolled: NodeEnrollOk,
-  engine: Engine,
+  stores: Pick<StorageNodeOptions, 'engine' | 'hints' | 'disk'>,
   log: Log,
   signals: Signals,
 ): Promise<StopReason> {
   const { node, incarnation, valueBytesMax } = enrolled
-  const { identity, isNew } = await identify(engine, enrolled)
+  const { identity, isNew } = await identify(stores.engine, enrolled)
   const address = addressOf({ id: node, incarnation })
   const runtime = await openSocketRuntime({ run, self: address, listen: true, log, valueBytesMax })
   const self = ownProcessId()
@@ -172,7 +177,7 @@ async function serve(
         store: identity.store,
         returning: !isNew,
         runtime,
-        engine,
+        ...stores,
         ringFiles: openRingFiles(run),
         log,
         onStopped: resolve,

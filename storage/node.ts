@@ -3,7 +3,7 @@
  * a member of the ring. This file wires them: it turns each message to its handler, checks epochs once
  * above them all, and holds what they share.
  */
-import type { Message, NodeState } from '../shared/protocol/messages.js'
+import type { Message, MessageKind, NodeState } from '../shared/protocol/messages.js'
 import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
@@ -13,9 +13,10 @@ import {
   readBytesMax,
   sweepIntervalMs,
 } from '../shared/runtime/limits.js'
-import type { Engine, RingFiles } from '../shared/runtime/ports.js'
+import type { DiskSpace, Engine, RingFiles } from '../shared/runtime/ports.js'
 import type { Address, Log, Process, Runtime } from '../shared/runtime/runtime.js'
 import { Budget } from './budget.js'
+import { type Department, openDepartments } from './department.js'
 import type { Desk, Exchange } from './desk.js'
 import { Fence } from './fence.js'
 import { HandoffReceiver } from './handoff-receiver.js'
@@ -27,6 +28,7 @@ import { Replica } from './replica.js'
 import { type ClientRequest, type EpochRequest, type Request, requestOf } from './request.js'
 import { RingKeeper } from './ring-keeper.js'
 import { Router } from './router.js'
+import { tellStats } from './stats.js'
 
 /** Why a node ended: `left` and `evicted` leave a store that nobody needs any more. */
 export type StopReason = 'left' | 'stopped' | 'evicted' | 'failed'
@@ -41,7 +43,13 @@ export interface StorageNodeOptions {
   readonly valueBytesMax: number
   readonly runtime: Runtime
   readonly engine: Engine
+  /** A second store, for the writes that are kept for others. */
+  readonly hints: Engine
+  readonly disk: DiskSpace
   readonly ringFiles: RingFiles
+  /** Hints count towards W. */
+  readonly sloppy: boolean
+  readonly handoffBytesPerSecond: number
   readonly log: Log
   /** Called once; the engine is not closed by the node. */
   onStopped(reason: StopReason): void
@@ -51,6 +59,8 @@ export class StorageNode implements Process, Desk {
   readonly self: NodeId
   readonly runtime: Runtime
   readonly engine: Engine
+  readonly disk: DiskSpace
+  readonly sloppy: boolean
   readonly log: Log
   readonly inFlight = new InFlight<Exchange>(() => this.sweepSoon())
   readonly peers: Peers
@@ -64,6 +74,8 @@ export class StorageNode implements Process, Desk {
   private readonly replica: Replica
   private readonly source: HandoffSource
   private readonly receiver: HandoffReceiver
+  private readonly departments: readonly Department[]
+  private readonly departmentOf: ReadonlyMap<MessageKind, Department>
   private readonly clients = new Set<Address>()
   /** Node behind each address of the ring held. */
   private nodesByAddress: ReadonlyMap<Address, NodeId> = new Map()
@@ -79,6 +91,8 @@ export class StorageNode implements Process, Desk {
     this.self = member.id
     this.runtime = runtime
     this.engine = engine
+    this.disk = options.disk
+    this.sloppy = options.sloppy
     this.log = log
     this.peers = new Peers(runtime)
     this.fence = new Fence(runtime, ringFiles, () => this.catchUp())
@@ -105,6 +119,11 @@ export class StorageNode implements Process, Desk {
     this.replica = new Replica(this, boot)
     this.source = new HandoffSource(this)
     this.receiver = new HandoffReceiver(this, (plan) => this.receivedPlan(plan))
+    this.departments = openDepartments(this, options)
+    const taken = this.departments.flatMap((each) =>
+      each.takes.map((kind) => [kind, each] as const),
+    )
+    this.departmentOf = new Map(taken)
   }
 
   get state(): NodeState {
@@ -120,6 +139,7 @@ export class StorageNode implements Process, Desk {
     this.life.tell(this.options.returning ? 'returned' : 'opened')
     this.catchUp()
     this.manager.start()
+    for (const department of this.departments) department.start()
   }
 
   /** SIGTERM: hand everything over, then end with `left`. */
@@ -136,6 +156,7 @@ export class StorageNode implements Process, Desk {
 
   opened(peer: Address): void {
     this.peers.opened(peer)
+    for (const department of this.departments) department.opened(peer)
   }
 
   closed(peer: Address): void {
@@ -144,6 +165,7 @@ export class StorageNode implements Process, Desk {
     if (peer === 'manager') this.manager.closed()
     if (this.nodesByAddress.has(peer)) this.peers.closed(peer)
     for (const exchange of this.inFlight.all()) exchange.closed(peer)
+    for (const department of this.departments) department.closed(peer)
   }
 
   /** Named by the ring held, in whichever life. */
@@ -189,12 +211,27 @@ export class StorageNode implements Process, Desk {
       case 'replica.put':
       case 'replica.get':
       case 'handoff.pull':
+      case 'handoff.push':
+      case 'hint.put':
+      case 'hint.query':
+      case 'merkle.get':
+      case 'tombstone.confirm':
+      case 'tombstone.collect':
         return this.underEpoch(from, message)
       case 'coordinate.put.ok':
       case 'coordinate.get.ok':
       case 'replica.put.ok':
       case 'replica.get.ok':
       case 'handoff.batch':
+      case 'handoff.push.ok':
+      case 'hint.put.ok':
+      case 'hint.query.ok':
+      case 'merkle.get.ok':
+      case 'tombstone.confirm.ok':
+      case 'tombstone.collect.ok':
+      case 'gossip.ack':
+      case 'gossip.probe.ok':
+      case 'clients.grant.ok':
       case 'stale':
         return this.inFlight.get(message.id)?.received(from, message)
       case 'error':
@@ -211,35 +248,16 @@ export class StorageNode implements Process, Desk {
       case 'node.join.ok':
       case 'node.leave.ok':
         return
-      case 'hello':
-      case 'hello.ok':
-      case 'hello.refused':
-      case 'client.register':
-      case 'client.register.ok':
-      case 'put.ok':
-      case 'get.ok':
-      case 'forwarder.moved':
-      case 'handoff.complete':
-      case 'node.enroll':
-      case 'node.enroll.ok':
-      case 'node.join':
-      case 'node.leave':
-      case 'node.stats.ok':
-      case 'supervisor.register':
-      case 'supervisor.register.ok':
-      case 'node.spawn':
-      case 'node.ended':
-      case 'swarm.status':
-      case 'swarm.status.ok':
-      case 'change.submit':
-      case 'change.submit.ok':
-      case 'change.query':
-      case 'change.query.ok':
-      case 'swarm.stop':
-      case 'swarm.stop.ok':
-      case 'node.dump.ok':
-        this.log.warn({ from, kind: message.kind }, 'ignored a message that is not for nodes')
+      default:
+        return this.hand(from, message)
     }
+  }
+
+  /** To the department that takes it. */
+  private hand(from: Address, message: Message): void {
+    const department = this.departmentOf.get(message.kind)
+    if (department !== undefined) return department.received(from, message)
+    this.log.warn({ from, kind: message.kind }, 'ignored a message that is not for nodes')
   }
 
   route(request: Request): void {
@@ -283,6 +301,8 @@ export class StorageNode implements Process, Desk {
         return this.replica.get(from, message)
       case 'handoff.pull':
         return this.source.pull(from, message)
+      default:
+        return this.hand(from, message)
     }
   }
 
@@ -302,6 +322,7 @@ export class StorageNode implements Process, Desk {
     this.life.follow(ring, id, incarnation, this.receiver.isReceiving)
     if (this.isToldToLeave && !this.isInRing) this.life.tell('gave.up')
     for (const exchange of this.inFlight.all()) exchange.ringChanged()
+    for (const department of this.departments) department.ringChanged()
     const held = this.held
     this.held = []
     for (const { from, message } of held) this.underEpoch(from, message)
@@ -316,10 +337,11 @@ export class StorageNode implements Process, Desk {
     }
   }
 
-  /** Requests have deadlines, so this ends. */
+  /** Requests have deadlines, and hints go to those who are there, so this ends. */
   private linger(): void {
     this.runtime.after(leaveLingerMs, 'left', () => {
-      if (this.inFlight.size > 0) this.linger()
+      const isBusy = this.inFlight.size > 0 || this.departments.some((each) => each.isBusy)
+      if (isBusy) this.linger()
       else this.end('left')
     })
   }
@@ -336,18 +358,9 @@ export class StorageNode implements Process, Desk {
   }
 
   private tellStats(from: Address, id: number): void {
-    this.engine.stats((error, stats) => {
-      if (error !== undefined) return this.storageFailed(error)
-      this.runtime.send(from, {
-        kind: 'node.stats.ok',
-        id,
-        state: this.state,
-        epoch: this.keeper.ring?.epoch ?? 0,
-        keys: stats?.keys ?? 0,
-        bytes: stats?.bytes ?? 0,
-        handoff: this.receiver.progress,
-      })
-    })
+    const epoch = this.keeper.ring?.epoch ?? 0
+    const known = { state: this.state, epoch, handoff: this.receiver.progress }
+    tellStats(this, this.departments, known, { from, id })
   }
 
   /** The state does not permit it; another node can take it. */
@@ -374,6 +387,7 @@ export class StorageNode implements Process, Desk {
     if (this.isOver) return
     this.isOver = true
     this.manager.stop()
+    for (const department of this.departments) department.stop()
     this.log.info({ reason }, 'stopped')
     this.options.onStopped(reason)
   }

@@ -11,9 +11,15 @@ import type {
   CoordinatePut,
   Get,
   HandoffPull,
+  HandoffPush,
+  HintPut,
+  HintQuery,
+  MerkleGet,
   Put,
   ReplicaGet,
   ReplicaPut,
+  TombstoneCollect,
+  TombstoneConfirm,
 } from '../shared/protocol/messages.js'
 import type { NodeId, Token } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
@@ -22,7 +28,18 @@ import type { Address, Runtime } from '../shared/runtime/runtime.js'
 
 export type ClientRequest = Put | Get
 /** Requests that are answered under their own epoch or not at all. */
-export type EpochRequest = CoordinatePut | CoordinateGet | ReplicaPut | ReplicaGet | HandoffPull
+export type EpochRequest =
+  | CoordinatePut
+  | CoordinateGet
+  | ReplicaPut
+  | ReplicaGet
+  | HandoffPull
+  | HandoffPush
+  | HintPut
+  | HintQuery
+  | MerkleGet
+  | TombstoneConfirm
+  | TombstoneCollect
 
 interface RequestBase {
   readonly from: Address

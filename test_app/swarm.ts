@@ -54,6 +54,9 @@ export class Swarm {
       durability: setup.durability ?? 'memory',
       restart: 'never',
       valueBytesMax: setup.valueBytesMax ?? 8 * 1024 * 1024,
+      evictAfterMs: setup.evictAfterMs ?? 30_000,
+      sloppy: setup.sloppy ?? false,
+      handoffBytesPerSecond: setup.handoffBytesPerSecond ?? 0,
     }
   }
 

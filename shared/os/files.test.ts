@@ -28,6 +28,9 @@ const options: SwarmOptions = {
   durability: 'sync',
   restart: 'on-failure',
   valueBytesMax: 8_388_608,
+  evictAfterMs: 30_000,
+  sloppy: false,
+  handoffBytesPerSecond: 0,
 }
 
 test('the options of a swarm come back', (t) => {

@@ -11,9 +11,19 @@
  * written after that moment is remembered and left alone.
  */
 import { type StoredRecord, supersedes } from '../data/record.js'
+import { compareVersions } from '../data/version.js'
 import { GTStoreError } from '../protocol/errors.js'
 import type { Token } from '../ring/description.js'
-import type { Cursor, Done, Engine, EngineStats, Entry, Range, ScanPage } from '../runtime/ports.js'
+import type {
+  Cursor,
+  Done,
+  Engine,
+  EngineStats,
+  Entry,
+  Mark,
+  Range,
+  ScanPage,
+} from '../runtime/ports.js'
 import { Erasure } from './erasure.js'
 import { type Keyed, KeyMap } from './key-map.js'
 import type { LevelStore } from './level.js'
@@ -154,6 +164,16 @@ export class LevelEngine implements Engine {
     if (this.#erasures.length === 1) this.#startErasure(erasure)
   }
 
+  discard(marks: readonly Mark[], done: Done): void {
+    if (this.#refusal !== undefined) return done(this.#refusal)
+    try {
+      for (const mark of marks) this.#discardOne(mark)
+    } catch (error) {
+      return done(this.#fail(error))
+    }
+    this.#afterPending(done)
+  }
+
   meta(name: string): string | undefined {
     return this.#meta.get(name)
   }
@@ -183,6 +203,17 @@ export class LevelEngine implements Engine {
     this.#count(key, held, -1)
     this.#count(key, record, 1)
     return this.#change(token, stored, encodeRecord(record), pending)
+  }
+
+  #discardOne({ token, key, version }: Mark): void {
+    // Gone already, or about to be.
+    if (this.#erasureOf(token, key) !== undefined) return
+    const stored = storeKey(token, key)
+    const pending = this.#overlay.get(token, key)
+    const held = pending === undefined ? this.#stored(stored) : pending.record
+    if (held === undefined || compareVersions(held.version, version) !== 0) return
+    this.#count(key, held, -1)
+    this.#change(token, stored, undefined, pending)
   }
 
   /** Puts the record on its way to the disk; undefined erases. */

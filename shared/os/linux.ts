@@ -71,3 +71,13 @@ export function lockHolder(path: string): number | undefined {
     return undefined
   }
 }
+
+/** SIGKILL, if the process still is the one that is meant. */
+export function killProcess(id: ProcessId): void {
+  if (!isProcessAlive(id)) return
+  try {
+    process.kill(id.pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}

@@ -9,10 +9,20 @@
 import { setImmediate } from 'node:timers/promises'
 import { MemoryLevel } from 'memory-level'
 import { type StoredRecord, supersedes } from '../data/record.js'
+import { compareVersions } from '../data/version.js'
 import { GTStoreError } from '../protocol/errors.js'
 import type { Token } from '../ring/description.js'
 import { inRange } from '../ring/token.js'
-import type { Cursor, Done, Engine, EngineStats, Entry, Range, ScanPage } from '../runtime/ports.js'
+import type {
+  Cursor,
+  Done,
+  Engine,
+  EngineStats,
+  Entry,
+  Mark,
+  Range,
+  ScanPage,
+} from '../runtime/ports.js'
 import { type Keyed, KeyMap } from './key-map.js'
 import { PageBuilder } from './page-builder.js'
 import { boundsOf, keyOfStoreKey, storeKey, tokenOfStoreKey } from './store-format.js'
@@ -92,6 +102,17 @@ export class MemoryEngine implements Engine {
       if (ranges.some((range) => inRange(item.token, range))) this.#erase(item)
     }
     this.#keepMeta(meta)
+    done(undefined)
+  }
+
+  discard(marks: readonly Mark[], done: Done): void {
+    if (this.#closed) return done(closedError())
+    for (const { token, key, version } of marks) {
+      const item = this.#items.get(token, key)
+      if (item !== undefined && compareVersions(item.record.version, version) === 0) {
+        this.#erase(item)
+      }
+    }
     done(undefined)
   }
 

@@ -6,6 +6,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } f
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { GTStoreError } from '../protocol/errors.js'
+import { evictAfterMsDefault } from '../runtime/limits.js'
 
 const swarmFileFormat = 1
 const fileName = 'swarm.json'
@@ -21,6 +22,10 @@ const optionsSchema = v.object({
   durability: v.picklist(['sync', 'write', 'memory']),
   restart: v.picklist(['on-failure', 'never']),
   valueBytesMax: positive,
+  evictAfterMs: v.optional(positive, evictAfterMsDefault),
+  sloppy: v.optional(v.boolean(), false),
+  /** 0: as fast as it can. */
+  handoffBytesPerSecond: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
 })
 
 export type SwarmOptions = Readonly<v.InferOutput<typeof optionsSchema>>

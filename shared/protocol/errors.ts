@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'EXPIRED'
   /** The disk refused a write or a sync. */
   | 'STORAGE_FAILED'
+  /** Too little room is left on the disks of the key's owners: reads go on, writes do not. */
+  | 'DISK_FULL'
   /** Two programs speak different versions of the protocol or of a file format. */
   | 'VERSION_MISMATCH'
   /** A membership change cannot be done; the message says why. */

@@ -82,16 +82,41 @@ const report = plain({
   reason: text,
   progress,
 })
+const hints = plain({ keys: uint, bytes: uint })
+const repair = plain({
+  pass: uint,
+  running: fc.boolean(),
+  rangesDone: uint,
+  rangesTotal: uint,
+  received: uint,
+  given: uint,
+  skipped: uint,
+})
+const rumors = fc.array(
+  plain({
+    node: text,
+    incarnation: uint,
+    refutation: uint,
+    health: fc.constantFrom('alive' as const, 'suspect' as const, 'dead' as const),
+  }),
+  { maxLength: 4 },
+)
+const marks = fc.array(plain({ token, key: bytes, version }), { maxLength: 4 })
 const nodeReport = plain({
   id: text,
   incarnation: uint,
   pid: uint,
   state: nodeState,
+  reason: text,
   socket: text,
   vnodes: uint,
   keys: fc.option(uint),
   bytes: fc.option(uint),
   ownership: fc.double({ min: 0, max: 1, noNaN: true }),
+  handoff: fc.option(progress),
+  hints: fc.option(hints),
+  repair: fc.option(repair),
+  readOnly: fc.boolean(),
 })
 const status = plain({
   swarm: text,
@@ -101,9 +126,10 @@ const status = plain({
   readQuorum: uint,
   writeQuorum: uint,
   durability,
-  manager: plain({ pid: uint }),
+  manager: fc.option(plain({ pid: uint })),
   nodes: fc.array(nodeReport, { maxLength: 3 }),
   changes: fc.array(report, { maxLength: 3 }),
+  notices: fc.array(text, { maxLength: 3 }),
 })
 const addresses = fc.array(text, { maxLength: 4 })
 const id = uint
@@ -168,6 +194,8 @@ const fields: {
     swarm: text,
     durability,
     valueBytesMax: uint,
+    sloppy: fc.boolean(),
+    handoffBytesPerSecond: uint,
   },
   'node.join': { id, swarm: text, member, store: text, epoch: uint, boot: uint },
   'node.join.ok': { id },
@@ -183,6 +211,9 @@ const fields: {
     keys: uint,
     bytes: uint,
     handoff: progress,
+    hints,
+    repair,
+    readOnly: fc.boolean(),
   },
   'supervisor.register': { id, nodes: uint },
   'supervisor.register.ok': { id, nodes: addresses },
@@ -190,14 +221,47 @@ const fields: {
   'node.ended': { node: text },
   'swarm.status': { id },
   'swarm.status.ok': { id, status },
-  'change.submit': { id, change: changeKind, node: text },
+  'change.submit': {
+    id,
+    change: changeKind,
+    node: text,
+    force: fc.boolean(),
+    acceptLoss: fc.boolean(),
+  },
   'change.submit.ok': { id, ticket: uint, node: text },
   'change.query': { id, ticket: uint },
   'change.query.ok': { id, report },
   'swarm.stop': { id },
   'swarm.stop.ok': { id },
-  'node.dump': { id, cursor: next, limitBytes: uint },
+  'node.dump': { id, keysOnly: fc.boolean(), cursor: next, limitBytes: uint },
   'node.dump.ok': { id, entries, next },
+  'gossip.ping': { id, epoch: uint, rumors },
+  'gossip.ack': { id, epoch: uint, rumors },
+  'gossip.probe': { id, target: text },
+  'gossip.probe.ok': { id },
+  'health.report': { node: text, incarnation: uint, suspects: rumors },
+  'hint.put': { id, epoch: uint, token, key: bytes, value, version, born: uint },
+  'hint.put.ok': { id },
+  'hint.query': { id, epoch: uint, from: token, to: token },
+  'hint.query.ok': { id, hasHints: fc.boolean() },
+  'handoff.push': {
+    id,
+    epoch: uint,
+    reason: fc.constantFrom('hinted', 'repair'),
+    entries,
+    born: uint,
+  },
+  'handoff.push.ok': { id },
+  'merkle.get': { id, epoch: uint, from: token, to: token, leaves: uint },
+  'merkle.get.ok': { id, hashes: bytes },
+  'repair.start': { id },
+  'repair.start.ok': { id, pass: uint },
+  'tombstone.confirm': { id, epoch: uint, marks },
+  'tombstone.confirm.ok': { id, held: fc.array(uint, { maxLength: 4 }) },
+  'tombstone.collect': { id, epoch: uint, marks },
+  'tombstone.collect.ok': { id },
+  'clients.grant': { id },
+  'clients.grant.ok': { id, from: uint, upTo: uint },
 }
 
 /** With the prototype of a literal, so that deepEqual compares. */

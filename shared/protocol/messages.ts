@@ -12,12 +12,12 @@
  */
 import type { Micros, Version } from '../data/version.js'
 import type { Member, NodeId, RingDescription, Token } from '../ring/description.js'
-import type { Cursor, Entry } from '../runtime/ports.js'
+import type { Cursor, Entry, Mark } from '../runtime/ports.js'
 import type { Address } from '../runtime/runtime.js'
 import type { ErrorCode } from './errors.js'
 
 /** Raised with every incompatible change of this file. */
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 // --- Connection -------------------------------------------------------------------------------
 
@@ -54,7 +54,10 @@ export interface ErrorReply {
 
 // --- Client and manager -----------------------------------------------------------------------
 
-/** Client to manager at init, and when every node it knew is gone. Lost: asked again. */
+/**
+ * Client to manager at init, and when every node it knew is gone; to a node where the manager does not
+ * answer. Lost: asked again.
+ */
 export interface ClientRegister {
   readonly kind: 'client.register'
   readonly id: number
@@ -62,7 +65,7 @@ export interface ClientRegister {
   readonly client: number
 }
 
-/** Manager to client. Lost: the client asks again, and an id is skipped. */
+/** Manager, or a node in its place, to client. Lost: the client asks again, and an id is skipped. */
 export interface ClientRegisterOk {
   readonly kind: 'client.register.ok'
   readonly id: number
@@ -271,6 +274,10 @@ export interface NodeEnrollOk {
   readonly swarm: string
   readonly durability: Durability
   readonly valueBytesMax: number
+  /** Hints count towards W (outside the promise of linearizable keys). */
+  readonly sloppy: boolean
+  /** What one node may receive by handoffs; 0: as fast as it can. */
+  readonly handoffBytesPerSecond: number
 }
 
 export type Durability = 'sync' | 'write' | 'memory'
@@ -340,6 +347,31 @@ export interface NodeStatsOk {
   readonly bytes: number
   /** Of the plan under way, where this node gains; zeros otherwise. */
   readonly handoff: HandoffProgress
+  /** Kept for others here. */
+  readonly hints: HintCount
+  readonly repair: RepairReport
+  /** The disk is nearly full: reads go on, writes are refused. */
+  readonly readOnly: boolean
+}
+
+export interface HintCount {
+  readonly keys: number
+  readonly bytes: number
+}
+
+/** Where a node's anti-entropy stands; the counts are of the last pass, or of the one under way. */
+export interface RepairReport {
+  /** Passes begun in this life. */
+  readonly pass: number
+  readonly running: boolean
+  /** Pairs of a range and another owner of it: compared, and all of this pass. */
+  readonly rangesDone: number
+  readonly rangesTotal: number
+  /** Records that this node received, and gave, because one of the two lacked them. */
+  readonly received: number
+  readonly given: number
+  /** Ranges that could not be compared in this pass (an owner was down, the ring changed). */
+  readonly skipped: number
 }
 
 /** As the node's state machine names them, plus `down` where the manager knows it is dead. */
@@ -398,7 +430,10 @@ export interface SwarmStatus {
   readonly id: number
 }
 
-/** Manager to whoever asked, once the nodes said what they hold. Lost: asked again. */
+/**
+ * Manager, or a node in its place, to whoever asked, once the nodes said what they hold. Lost: asked
+ * again.
+ */
 export interface SwarmStatusOk {
   readonly kind: 'swarm.status.ok'
   readonly id: number
@@ -415,10 +450,13 @@ export interface StatusReport {
   readonly readQuorum: number
   readonly writeQuorum: number
   readonly durability: Durability
-  readonly manager: { readonly pid: number }
+  /** null: it is down, and a node answers in its place. */
+  readonly manager: { readonly pid: number } | null
   readonly nodes: readonly NodeReport[]
   /** The change under way and those queued behind it. */
   readonly changes: readonly ChangeReport[]
+  /** What somebody should know or do; empty when all is well. */
+  readonly notices: readonly string[]
 }
 
 export interface NodeReport {
@@ -426,6 +464,8 @@ export interface NodeReport {
   readonly incarnation: number
   readonly pid: number
   readonly state: NodeState
+  /** Why it is `down`: `exited`, or `not answering`; empty otherwise. */
+  readonly reason: string
   readonly socket: string
   readonly vnodes: number
   /** null where the node did not say. */
@@ -433,6 +473,11 @@ export interface NodeReport {
   readonly bytes: number | null
   /** Share of the ring, primary ranges: 0 to 1. */
   readonly ownership: number
+  /** The three kinds of handoff, as node.stats.ok has them; null where the node did not say. */
+  readonly handoff: HandoffProgress | null
+  readonly hints: HintCount | null
+  readonly repair: RepairReport | null
+  readonly readOnly: boolean
 }
 
 /**
@@ -445,6 +490,10 @@ export interface ChangeSubmit {
   readonly change: 'add' | 'remove' | 'replace'
   /** The node to remove or replace; empty for `add`. */
   readonly node: NodeId | ''
+  /** The node is to go without its help: it is killed, its ranges are copied from the others. */
+  readonly force: boolean
+  /** With force: go on where too few owners are left to have every acknowledged write. */
+  readonly acceptLoss: boolean
 }
 
 /** Manager to CLI: the change is journaled and queued. Lost: `status` shows the change. */
@@ -471,8 +520,9 @@ export interface ChangeQueryOk {
 }
 
 export interface ChangeReport {
+  /** 0: no command asked for it. */
   readonly ticket: number
-  readonly change: 'add' | 'remove' | 'replace'
+  readonly change: 'add' | 'remove' | 'replace' | 'evict'
   readonly node: NodeId
   readonly state: 'waiting' | 'queued' | 'copying' | 'done' | 'aborted'
   /** Why it waits or was aborted; empty otherwise. */
@@ -498,6 +548,8 @@ export interface SwarmStopOk {
 export interface NodeDump {
   readonly kind: 'node.dump'
   readonly id: number
+  /** Values are left out: an entry says only its version, and whether it is a tombstone. */
+  readonly keysOnly: boolean
   readonly cursor: Cursor | null
   readonly limitBytes: number
 }
@@ -508,6 +560,199 @@ export interface NodeDumpOk {
   readonly id: number
   readonly entries: readonly Entry[]
   readonly next: Cursor | null
+}
+
+// --- Failure detection ------------------------------------------------------------------------
+
+/**
+ * What one process holds of one life of a node. A suspected node refutes by a higher `refutation`,
+ * which only it raises (SWIM calls it an incarnation; here that word numbers lives).
+ */
+export interface Rumor {
+  readonly node: NodeId
+  readonly incarnation: number
+  readonly refutation: number
+  /** `dead`: its process is gone, or it was suspected for suspicionMs. */
+  readonly health: Health
+}
+
+export type Health = 'alive' | 'suspect' | 'dead'
+
+/**
+ * Node to node once a period, or manager to node: do you answer? `epoch` is the sender's, so that
+ * whoever missed a ring hears of it. Lost: counts as no answer.
+ */
+export interface GossipPing {
+  readonly kind: 'gossip.ping'
+  readonly id: number
+  readonly epoch: number
+  readonly rumors: readonly Rumor[]
+}
+
+/** In answer, at once. Lost: the pinger asks others to probe. */
+export interface GossipAck {
+  readonly kind: 'gossip.ack'
+  readonly id: number
+  readonly epoch: number
+  readonly rumors: readonly Rumor[]
+}
+
+/** Node to node: ping this one for me, I got no answer. Lost: others were asked too. */
+export interface GossipProbe {
+  readonly kind: 'gossip.probe'
+  readonly id: number
+  readonly target: Address
+}
+
+/** In answer, once the target acknowledged. Lost: as if it had not. */
+export interface GossipProbeOk {
+  readonly kind: 'gossip.probe.ok'
+  readonly id: number
+}
+
+/**
+ * Node to manager, on each change, each period while it holds somebody suspect or dead, and on every
+ * new connection: all whom it holds suspect or dead. Lost: repeated. It advises; the manager decides.
+ */
+export interface HealthReport {
+  readonly kind: 'health.report'
+  readonly node: NodeId
+  readonly incarnation: number
+  readonly suspects: readonly Rumor[]
+}
+
+// --- Hints, repair and tombstones -------------------------------------------------------------
+
+/**
+ * Coordinator to a fallback, the next node on the ring after the owners: keep this write for an owner
+ * that cannot be reached. Lost: as if there were no fallback; repair finds what the owner missed.
+ */
+export interface HintPut {
+  readonly kind: 'hint.put'
+  readonly id: number
+  readonly epoch: number
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly value: Uint8Array | null
+  readonly version: Version
+  readonly born: Micros
+}
+
+/** Fallback to coordinator: the hint is durable. Counts towards W only in a sloppy swarm. */
+export interface HintPutOk {
+  readonly kind: 'hint.put.ok'
+  readonly id: number
+}
+
+/** Collector to member: do you keep hints for this range? Lost: the tombstones wait. */
+export interface HintQuery {
+  readonly kind: 'hint.query'
+  readonly id: number
+  readonly epoch: number
+  readonly from: Token
+  readonly to: Token
+}
+
+/** Member to collector. */
+export interface HintQueryOk {
+  readonly kind: 'hint.query.ok'
+  readonly id: number
+  readonly hasHints: boolean
+}
+
+/**
+ * Whoever keeps hints, or repairs, to an owner: merge these. `born` is when they were read from the
+ * sender's store. Lost: sent again, or found by the next pass.
+ */
+export interface HandoffPush {
+  readonly kind: 'handoff.push'
+  readonly id: number
+  readonly epoch: number
+  readonly reason: HandoffReason
+  readonly entries: readonly Entry[]
+  readonly born: Micros
+}
+
+/** Owner: all of it is durable here, under the epoch of the push. */
+export interface HandoffPushOk {
+  readonly kind: 'handoff.push.ok'
+  readonly id: number
+}
+
+/** Owner to owner: the leaves of your Merkle tree over this range. Lost: the range is skipped. */
+export interface MerkleGet {
+  readonly kind: 'merkle.get'
+  readonly id: number
+  readonly epoch: number
+  readonly from: Token
+  readonly to: Token
+  /** The range is cut into so many equal parts. */
+  readonly leaves: number
+}
+
+/** Owner to owner: merkleHashBytes of each leaf, one after the other. */
+export interface MerkleGetOk {
+  readonly kind: 'merkle.get.ok'
+  readonly id: number
+  readonly hashes: Uint8Array
+}
+
+/** CLI to node: compare all you own with its other owners, now. Lost: asked again. */
+export interface RepairStart {
+  readonly kind: 'repair.start'
+  readonly id: number
+}
+
+/** Node to CLI: the pass that begins now (one under way is ended first). `node.stats` shows it. */
+export interface RepairStartOk {
+  readonly kind: 'repair.start.ok'
+  readonly id: number
+  readonly pass: number
+}
+
+/** First owner to the others: do you hold these tombstones durably? Lost: they wait. */
+export interface TombstoneConfirm {
+  readonly kind: 'tombstone.confirm'
+  readonly id: number
+  readonly epoch: number
+  readonly marks: readonly Mark[]
+}
+
+/** Owner: the indexes of those that it holds, in exactly these versions, durably. */
+export interface TombstoneConfirmOk {
+  readonly kind: 'tombstone.confirm.ok'
+  readonly id: number
+  readonly held: readonly number[]
+}
+
+/** First owner to the others: everybody has confirmed these and the wait is over. Lost: sent again. */
+export interface TombstoneCollect {
+  readonly kind: 'tombstone.collect'
+  readonly id: number
+  readonly epoch: number
+  readonly marks: readonly Mark[]
+}
+
+/** Owner: it holds none of these versions any more. */
+export interface TombstoneCollectOk {
+  readonly kind: 'tombstone.collect.ok'
+  readonly id: number
+}
+
+// --- Without the manager ----------------------------------------------------------------------
+
+/** Node to manager: a block of client ids, to register clients while you are down. Lost: repeated. */
+export interface ClientsGrant {
+  readonly kind: 'clients.grant'
+  readonly id: number
+}
+
+/** Manager to node, journaled before: the ids from..upTo are yours. Lost: they are skipped. */
+export interface ClientsGrantOk {
+  readonly kind: 'clients.grant.ok'
+  readonly id: number
+  readonly from: number
+  readonly upTo: number
 }
 
 export type Message =
@@ -558,6 +803,27 @@ export type Message =
   | SwarmStopOk
   | NodeDump
   | NodeDumpOk
+  | GossipPing
+  | GossipAck
+  | GossipProbe
+  | GossipProbeOk
+  | HealthReport
+  | HintPut
+  | HintPutOk
+  | HintQuery
+  | HintQueryOk
+  | HandoffPush
+  | HandoffPushOk
+  | MerkleGet
+  | MerkleGetOk
+  | RepairStart
+  | RepairStartOk
+  | TombstoneConfirm
+  | TombstoneConfirmOk
+  | TombstoneCollect
+  | TombstoneCollectOk
+  | ClientsGrant
+  | ClientsGrantOk
 
 export type MessageKind = Message['kind']
 export type MessageOf<K extends MessageKind> = Extract<Message, { kind: K }>
@@ -610,7 +876,17 @@ export const messageFields: {
   'node.enroll.ok': [
     24,
     'control',
-    ['id', 'node', 'incarnation', 'boot', 'swarm', 'durability', 'valueBytesMax'],
+    [
+      'id',
+      'node',
+      'incarnation',
+      'boot',
+      'swarm',
+      'durability',
+      'valueBytesMax',
+      'sloppy',
+      'handoffBytesPerSecond',
+    ],
   ],
   'node.join': [25, 'control', ['id', 'swarm', 'member', 'store', 'epoch', 'boot']],
   'node.join.ok': [26, 'control', ['id']],
@@ -619,21 +895,46 @@ export const messageFields: {
   'ring.publish': [29, 'control', ['ring']],
   'node.stop': [30, 'control', []],
   'node.stats': [31, 'control', ['id']],
-  'node.stats.ok': [32, 'control', ['id', 'state', 'epoch', 'keys', 'bytes', 'handoff']],
+  'node.stats.ok': [
+    32,
+    'control',
+    ['id', 'state', 'epoch', 'keys', 'bytes', 'handoff', 'hints', 'repair', 'readOnly'],
+  ],
   'supervisor.register': [33, 'control', ['id', 'nodes']],
   'supervisor.register.ok': [34, 'control', ['id', 'nodes']],
   'node.spawn': [35, 'control', ['node']],
   'swarm.status': [36, 'control', ['id']],
   'swarm.status.ok': [37, 'control', ['id', 'status']],
-  'change.submit': [38, 'control', ['id', 'change', 'node']],
+  'change.submit': [38, 'control', ['id', 'change', 'node', 'force', 'acceptLoss']],
   'change.submit.ok': [39, 'control', ['id', 'ticket', 'node']],
   'change.query': [40, 'control', ['id', 'ticket']],
   'change.query.ok': [41, 'control', ['id', 'report']],
   'swarm.stop': [42, 'control', ['id']],
   'swarm.stop.ok': [43, 'control', ['id']],
-  'node.dump': [44, 'bulk', ['id', 'cursor', 'limitBytes']],
+  'node.dump': [44, 'bulk', ['id', 'keysOnly', 'cursor', 'limitBytes']],
   'node.dump.ok': [45, 'bulk', ['id', 'entries', 'next']],
   'node.ended': [46, 'control', ['node']],
+  'gossip.ping': [47, 'control', ['id', 'epoch', 'rumors']],
+  'gossip.ack': [48, 'control', ['id', 'epoch', 'rumors']],
+  'gossip.probe': [49, 'control', ['id', 'target']],
+  'gossip.probe.ok': [50, 'control', ['id']],
+  'health.report': [51, 'control', ['node', 'incarnation', 'suspects']],
+  'hint.put': [52, 'data', ['id', 'epoch', 'token', 'key', 'value', 'version', 'born']],
+  'hint.put.ok': [53, 'data', ['id']],
+  'hint.query': [54, 'bulk', ['id', 'epoch', 'from', 'to']],
+  'hint.query.ok': [55, 'bulk', ['id', 'hasHints']],
+  'handoff.push': [56, 'bulk', ['id', 'epoch', 'reason', 'entries', 'born']],
+  'handoff.push.ok': [57, 'bulk', ['id']],
+  'merkle.get': [58, 'bulk', ['id', 'epoch', 'from', 'to', 'leaves']],
+  'merkle.get.ok': [59, 'bulk', ['id', 'hashes']],
+  'repair.start': [60, 'control', ['id']],
+  'repair.start.ok': [61, 'control', ['id', 'pass']],
+  'tombstone.confirm': [62, 'bulk', ['id', 'epoch', 'marks']],
+  'tombstone.confirm.ok': [63, 'bulk', ['id', 'held']],
+  'tombstone.collect': [64, 'bulk', ['id', 'epoch', 'marks']],
+  'tombstone.collect.ok': [65, 'bulk', ['id']],
+  'clients.grant': [66, 'control', ['id']],
+  'clients.grant.ok': [67, 'control', ['id', 'from', 'upTo']],
 }
 
 /** Lanes keep bulk from delaying control, and both from delaying requests. */

@@ -5,7 +5,7 @@
  */
 import type { Version } from '../data/version.js'
 import type { Change, Member, Placement, RingDescription, Transfer } from '../ring/description.js'
-import type { Cursor, Entry } from '../runtime/ports.js'
+import type { Cursor, Entry, Mark } from '../runtime/ports.js'
 import {
   bool,
   bytes,
@@ -26,9 +26,12 @@ import type { ErrorCode } from './errors.js'
 import type {
   ChangeReport,
   HandoffProgress,
+  HintCount,
   MessageKind,
   MessageOf,
   NodeReport,
+  RepairReport,
+  Rumor,
   StatusReport,
 } from './messages.js'
 
@@ -128,21 +131,38 @@ const progress: Field<HandoffProgress> = record({
   bytes: uint,
 })
 
+const hints: Field<HintCount> = record({ keys: uint, bytes: uint })
+
+const repair: Field<RepairReport> = record({
+  pass: uint,
+  running: bool,
+  rangesDone: uint,
+  rangesTotal: uint,
+  received: uint,
+  given: uint,
+  skipped: uint,
+})
+
 const nodeReport: Field<NodeReport> = record({
   id: text,
   incarnation: uint,
   pid: uint,
   state: nodeState,
+  reason: text,
   socket: text,
   vnodes: uint,
   keys: nullable(uint),
   bytes: nullable(uint),
   ownership: double,
+  handoff: nullable(progress),
+  hints: nullable(hints),
+  repair: nullable(repair),
+  readOnly: bool,
 })
 
 const changeReport: Field<ChangeReport> = record({
   ticket: uint,
-  change: changeKind,
+  change: oneOf('add', 'remove', 'replace', 'evict'),
   node: text,
   state: oneOf('waiting', 'queued', 'copying', 'done', 'aborted'),
   reason: text,
@@ -157,9 +177,10 @@ const status: Field<StatusReport> = record({
   readQuorum: uint,
   writeQuorum: uint,
   durability,
-  manager: record({ pid: uint }),
+  manager: nullable(record({ pid: uint })),
   nodes: list(nodeReport),
   changes: list(changeReport),
+  notices: list(text),
 })
 
 const errorCode: Field<ErrorCode> = oneOf(
@@ -178,7 +199,20 @@ const errorCode: Field<ErrorCode> = oneOf(
   'VERSION_MISMATCH',
   'CHANGE_REFUSED',
   'NOT_FOUND',
+  'DISK_FULL',
 )
+
+const rumor: Field<Rumor> = record({
+  node: text,
+  incarnation: uint,
+  refutation: uint,
+  health: oneOf('alive', 'suspect', 'dead'),
+})
+const rumors = list(rumor)
+
+const mark: Field<Mark> = record({ token: uint32, key: bytes, version })
+const marks = list(mark)
+const reason = oneOf('ownership', 'hinted', 'repair')
 
 const id = uint
 const epoch = uint
@@ -236,7 +270,7 @@ export const messageTypes: {
     id,
     epoch,
     plan: uint,
-    reason: oneOf('ownership', 'hinted', 'repair'),
+    reason,
     from: uint32,
     to: uint32,
     cursor: maybeCursor,
@@ -253,6 +287,8 @@ export const messageTypes: {
     swarm: text,
     durability,
     valueBytesMax: uint,
+    sloppy: bool,
+    handoffBytesPerSecond: uint,
   },
   'node.join': { id, swarm: text, member, store: text, epoch, boot: uint },
   'node.join.ok': { id },
@@ -261,19 +297,50 @@ export const messageTypes: {
   'ring.publish': { ring },
   'node.stop': {},
   'node.stats': { id },
-  'node.stats.ok': { id, state: nodeState, epoch, keys: uint, bytes: uint, handoff: progress },
+  'node.stats.ok': {
+    id,
+    state: nodeState,
+    epoch,
+    keys: uint,
+    bytes: uint,
+    handoff: progress,
+    hints,
+    repair,
+    readOnly: bool,
+  },
   'supervisor.register': { id, nodes: uint },
   'supervisor.register.ok': { id, nodes: list(text) },
   'node.spawn': { node: text },
   'node.ended': { node: text },
   'swarm.status': { id },
   'swarm.status.ok': { id, status },
-  'change.submit': { id, change: changeKind, node: text },
+  'change.submit': { id, change: changeKind, node: text, force: bool, acceptLoss: bool },
   'change.submit.ok': { id, ticket: uint, node: text },
   'change.query': { id, ticket: uint },
   'change.query.ok': { id, report: changeReport },
   'swarm.stop': { id },
   'swarm.stop.ok': { id },
-  'node.dump': { id, cursor: maybeCursor, limitBytes: uint },
+  'node.dump': { id, keysOnly: bool, cursor: maybeCursor, limitBytes: uint },
   'node.dump.ok': { id, entries, next: maybeCursor },
+  'gossip.ping': { id, epoch, rumors },
+  'gossip.ack': { id, epoch, rumors },
+  'gossip.probe': { id, target: text },
+  'gossip.probe.ok': { id },
+  'health.report': { node: text, incarnation: uint, suspects: rumors },
+  'hint.put': { id, epoch, token: uint32, key: bytes, value: maybeBytes, version, born: uint },
+  'hint.put.ok': { id },
+  'hint.query': { id, epoch, from: uint32, to: uint32 },
+  'hint.query.ok': { id, hasHints: bool },
+  'handoff.push': { id, epoch, reason, entries, born: uint },
+  'handoff.push.ok': { id },
+  'merkle.get': { id, epoch, from: uint32, to: uint32, leaves: uint },
+  'merkle.get.ok': { id, hashes: bytes },
+  'repair.start': { id },
+  'repair.start.ok': { id, pass: uint },
+  'tombstone.confirm': { id, epoch, marks },
+  'tombstone.confirm.ok': { id, held: list(uint) },
+  'tombstone.collect': { id, epoch, marks },
+  'tombstone.collect.ok': { id },
+  'clients.grant': { id },
+  'clients.grant.ok': { id, from: uint, upTo: uint },
 }

@@ -84,3 +84,48 @@ export const attemptMinMs = 250
  * the default timeout to work off.
  */
 export const clientWaitingMax = 262_144
+
+/** How often a node pings another one, and the manager every node. */
+export const gossipPeriodMs = 1_000
+/** A ping without an answer after this long is tried through others. */
+export const gossipAnswerMs = 500
+/** So many others are asked to probe a node that does not answer. */
+export const gossipHelpersCount = 3
+/** Rumors that travel with one ping or acknowledgement. */
+export const gossipRumorsMax = 16
+/**
+ * A node that is suspected for so long without a refutation counts as not answering. Two starved cores
+ * hold a live process up for hundreds of milliseconds, not for seconds.
+ */
+export const suspicionMs = 5_000
+/** A process that was itself held up for longer than this judges nobody in that period. */
+export const ownLagMaxMs = 250
+/** A node that is down for so long is taken out of the ring, and its ranges copied, by default. */
+export const evictAfterMsDefault = 30_000
+/** A request that a node did not answer for this long goes to another owner too. */
+export const peerPatienceMs = 200
+/** How often a node says again what the manager has not confirmed. */
+export const managerRepeatMs = 1_000
+
+/** Bytes of hints that one node keeps for others; past it they are refused (repair finds the rest). */
+export const hintBytesMax = 256 * 1024 * 1024
+/** How often a node looks whether its hints can be delivered. */
+export const hintDrainMs = 1_000
+/** How often the owners of a range compare what they hold. */
+export const repairPeriodMs = 60_000
+/** Leaves of a Merkle tree over one range, and the bytes of each hash. */
+export const merkleLeavesMax = 1_024
+export const merkleHashBytes = 8
+/** How often a first owner looks for tombstones that may go. */
+export const collectPeriodMs = 30_000
+/** Tombstones that one message names. */
+export const tombstoneMarksMax = 1_000
+
+/** Client ids that the manager grants a node at once. */
+export const nodeClientIdBlock = 1_000
+/** A store with less room than the smaller of these takes no more writes: bytes, share of the disk. */
+export const diskReserveBytes = 64 * 1024 * 1024
+export const diskReserveShareMax = 0.05
+export const diskCheckMs = 1_000
+/** A standby takes over from a manager that is dead, or has not answered for this long. */
+export const standbyPatienceMs = 5_000

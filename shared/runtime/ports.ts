@@ -4,6 +4,7 @@
  * asked has a chance to be remembered: see each method for when it may be called at once.
  */
 import type { StoredRecord } from '../data/record.js'
+import type { Version } from '../data/version.js'
 import type { RingDescription, Token } from '../ring/description.js'
 
 /** A range of the ring: (from, to], wrapping; from === to is the whole ring. */
@@ -22,6 +23,13 @@ export interface Entry {
 export interface Cursor {
   readonly token: Token
   readonly key: Uint8Array
+}
+
+/** One version of one key. */
+export interface Mark {
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly version: Version
 }
 
 export interface ScanPage {
@@ -72,11 +80,22 @@ export interface Engine {
   ): void
   /** Erases every entry of the ranges durably, with the meta values in the same order of writes. */
   erase(ranges: readonly Range[], meta: Readonly<Record<string, string>>, done: Done): void
+  /**
+   * Removes those records that still have exactly the marked version, tombstones and values alike,
+   * durably; what is newer stays.
+   */
+  discard(marks: readonly Mark[], done: Done): void
   /** Meta values survive with the data: identity, plan progress. Durable ones, read at once. */
   meta(name: string): string | undefined
   stats(done: (error: Error | undefined, stats: EngineStats | undefined) => void): void
   /** Writes out what is pending and lets go of the store. */
   close(done: Done): void
+}
+
+/** How much room the disk has under a node's store. */
+export interface DiskSpace {
+  /** Less than the reserve is free: the node takes no more writes. Cheap: looked up now and then. */
+  isLow(): boolean
 }
 
 /** The manager's write-ahead journal: an entry is durable before its effect. */

@@ -1,0 +1,30 @@
+/**
+ * The parts of a node that have messages and timers of their own beside the path of requests: failure
+ * detection, hints, repair, and what stands in for the manager. The node hands each its messages (those
+ * with an epoch only under the epoch held), tells all of them of rings and connections, and knows no
+ * more of them.
+ */
+import type { Message, MessageKind, NodeStatsOk } from '../shared/protocol/messages.js'
+import type { Address } from '../shared/runtime/runtime.js'
+import type { Desk } from './desk.js'
+import type { StorageNodeOptions } from './node.js'
+
+export interface Department {
+  /** The messages it takes; replies come through `inFlight` instead. */
+  readonly takes: readonly MessageKind[]
+  start(): void
+  stop(): void
+  received(from: Address, message: Message): void
+  opened(peer: Address): void
+  closed(peer: Address): void
+  /** The node holds another ring now. */
+  ringChanged(): void
+  /** A node that left waits for this to become false. */
+  readonly isBusy: boolean
+  /** What it adds to `node.stats.ok`. */
+  readonly stats: Partial<Pick<NodeStatsOk, 'hints' | 'repair'>>
+}
+
+export function openDepartments(_desk: Desk, _options: StorageNodeOptions): readonly Department[] {
+  return []
+}
