@@ -19,6 +19,7 @@ const layers = {
   cli: ['client', 'shared', 'bench'],
   test_app: ['client', 'shared'],
   sim: ['manager', 'storage', 'client', 'shared'],
+  nemesis: ['client', 'shared', 'sim'],
 }
 const ours = [...Object.keys(layers), 'checks']
 

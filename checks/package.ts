@@ -52,7 +52,7 @@ function pack(directory: string): { tarball: string; paths: string[] } {
 
 const foreign: readonly RegExp[] = [
   /\.(test|test-suite|fixture)\./,
-  /^dist\/(sim|test_app|checks)\//,
+  /^dist\/(sim|test_app|nemesis|checks)\//,
   /^dist\/bench\/(?!load|random)/,
   /tsbuildinfo|(^|\/)\.build/,
 ]

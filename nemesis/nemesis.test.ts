@@ -1,0 +1,18 @@
+import test from 'ava'
+import { runNemesis } from './nemesis.js'
+
+const minutes = Number(process.env.GTSTORE_NEMESIS_MINUTES ?? 1)
+const seed = Number(process.env.GTSTORE_NEMESIS_SEED ?? 1)
+
+test(`${minutes} minutes of faults on real processes: every answer is right, nothing is lost`, async (t) => {
+  t.timeout((minutes + 5) * 60_000)
+  const verdict = await runNemesis({
+    seed,
+    seconds: minutes * 60,
+    nodes: 6,
+    clients: 3,
+    note: (line) => t.log(line),
+  })
+  t.log(JSON.stringify(verdict))
+  t.deepEqual(verdict.failures, [])
+})

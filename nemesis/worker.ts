@@ -1,0 +1,184 @@
+/**
+ * A client process of the nemesis: some calls in flight at any time, on a handful of keys that it
+ * shares with the other clients for a moment, and now and then on older ones. It reports what it asked
+ * and what it was told, with times of the host's monotonic clock, which all processes share.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Client, GTStoreError, init } from '../client/index.js'
+import { hostMicros } from '../shared/os/linux.js'
+import { Random } from '../sim/random.js'
+
+export interface WorkerOptions {
+  readonly name: string
+  readonly dir: string
+  readonly seed: number
+  readonly inFlight: number
+  /** Time during which one set of keys is written. */
+  readonly windowMs: number
+  readonly keysPerWindow: number
+}
+
+/** One call as the worker saw it; `returned` null: without an outcome. */
+export interface Call {
+  readonly kind: 'put' | 'get' | 'delete'
+  readonly key: string
+  readonly value: string | undefined
+  readonly called: number
+  readonly returned: number | null
+  readonly error: string | undefined
+}
+
+export type WorkerReport =
+  | { readonly calls: readonly Call[]; readonly registrations: number; readonly ended: boolean }
+  | { readonly failed: string }
+
+export type WorkerCommand = { readonly do: 'read'; readonly keys: readonly string[] } | 'end'
+
+const reportMs = 200
+const callTimeoutMs = 5_000
+/** A client is closed and another one opened after so many calls: new ones must always get in. */
+const callsPerClient = 300
+const thinkMsMax = 8
+
+class Worker {
+  readonly #options: WorkerOptions
+  readonly #random: Random
+  #client: Promise<Client> | undefined
+  #calls: Call[] = []
+  #registrations = 0
+  #made = 0
+  #isOver = false
+
+  constructor(options: WorkerOptions) {
+    this.#options = options
+    this.#random = new Random(options.seed, options.name)
+  }
+
+  async run(): Promise<void> {
+    const loops = Array.from({ length: this.#options.inFlight }, () => this.#loop())
+    await Promise.all(loops)
+  }
+
+  end(): void {
+    this.#isOver = true
+  }
+
+  report(ended: boolean): void {
+    const report: WorkerReport = {
+      calls: this.#calls,
+      registrations: this.#registrations,
+      ended,
+    }
+    this.#calls = []
+    this.#registrations = 0
+    process.send?.(report)
+  }
+
+  /** Reads each key until there is an answer: the last word of every history. */
+  async readAll(keys: readonly string[]): Promise<void> {
+    for (const key of keys) {
+      const before = this.#calls.length
+      while (this.#calls.slice(before).every(({ error }) => error !== undefined)) {
+        await this.#call('get', key)
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    await (await client)?.finalize()
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#isOver) {
+      await this.#call(this.#kind(), this.#key())
+      await pause(this.#random.below(thinkMsMax))
+    }
+  }
+
+  #kind(): Call['kind'] {
+    const draw = this.#random.next()
+    if (draw < 0.5) return 'get'
+    return draw < 0.93 ? 'put' : 'delete'
+  }
+
+  #key(): string {
+    const { windowMs, keysPerWindow } = this.#options
+    const window = Math.floor(hostMicros() / 1000 / windowMs)
+    const isOld = this.#random.chance(0.1)
+    const back = isOld ? this.#random.below(20) : 0
+    return `w${window - back}-${this.#random.below(keysPerWindow)}`
+  }
+
+  async #call(kind: Call['kind'], key: string): Promise<void> {
+    const client = await this.#opened()
+    if (client === undefined) return
+    const value = kind === 'put' ? `${this.#options.name}-${++this.#made}` : undefined
+    const called = hostMicros()
+    const note = (read: string | undefined, returned: number | null, error?: string) =>
+      this.#calls.push({ kind, key, value: read, called, returned, error })
+    try {
+      let read = value
+      if (kind === 'get') read = (await client.get(key))?.value
+      else if (value === undefined) await client.delete(key)
+      else await client.put(key, value)
+      note(read, hostMicros())
+    } catch (error) {
+      if (!(error instanceof GTStoreError)) throw error
+      const certainty = error.definite ? 'definite' : 'indefinite'
+      note(value, null, `${certainty} ${error.code}: ${error.message}`)
+    }
+  }
+
+  /** Undefined: no process of the swarm took the new client within its time. */
+  async #opened(): Promise<Client | undefined> {
+    const isTired = this.#made > 0 && this.#random.chance(1 / callsPerClient)
+    if (isTired) await this.close()
+    const { dir } = this.#options
+    const opening = this.#client ?? init({ dir, timeoutMs: callTimeoutMs })
+    if (this.#client === undefined) this.#registrations++
+    this.#client = opening
+    try {
+      return await opening
+    } catch (error) {
+      if (this.#client === opening) this.#client = undefined
+      if (!(error instanceof GTStoreError)) throw error
+      return undefined
+    }
+  }
+}
+
+async function main(options: WorkerOptions): Promise<void> {
+  const worker = new Worker(options)
+  const reporting = setInterval(() => worker.report(false), reportMs)
+  const commands: WorkerCommand[] = []
+  let wake: () => void = () => {}
+  process.on('message', (command: WorkerCommand) => {
+    commands.push(command)
+    worker.end()
+    wake()
+  })
+  process.on('disconnect', () => process.exit(1))
+  await worker.run()
+  for (;;) {
+    const command = commands.shift()
+    if (command === undefined) {
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      continue
+    }
+    if (command === 'end') break
+    await worker.readAll(command.keys)
+    worker.report(true)
+  }
+  clearInterval(reporting)
+  await worker.close()
+  process.disconnect()
+}
+
+main(JSON.parse(process.argv[2] ?? '') as WorkerOptions).catch((error: unknown) => {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.send?.({ failed: text } satisfies WorkerReport, () => process.exit(1))
+})
