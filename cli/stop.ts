@@ -29,7 +29,9 @@ export async function stopSwarm(
   known: readonly ProcessId[] = [],
   hurry?: AbortSignal,
 ): Promise<string[]> {
-  for (const process of listProcesses(run)) if (isNameless(process)) killProcess(process)
+  // A standby would take over from the manager that we stop.
+  const isFirst = (process: ProcessEntry) => isNameless(process) || process.role === 'standby'
+  for (const process of listProcesses(run)) if (isFirst(process)) killProcess(process)
   if (await askManager(run)) await allGone(() => members(run), knownNodesMs, hurry)
   if (members(run).length > 0 && hurry?.aborted !== true) await askNodes(run)
   await allGone(() => members(run), stopGraceMs, hurry)

@@ -247,8 +247,9 @@ export class Manager implements Process {
   }
 
   #enroll(from: Address, message: MessageOf<'node.enroll'>): void {
-    const { durability, valueBytesMax, sloppy, handoffBytesPerSecond } = this.#options.config
-    const options = { durability, valueBytesMax, sloppy, handoffBytesPerSecond }
+    const { config } = this.#options
+    const { swarm: swarmName, durability, valueBytesMax, sloppy, handoffBytesPerSecond } = config
+    const options = { swarmName, durability, valueBytesMax, sloppy, handoffBytesPerSecond }
     const node = message.node === '' ? nextNodeId(this.#ledger.state) : message.node
     const record = this.#ledger.state.nodes[node]
     if (message.node !== '' && (record === undefined || record.lost)) {

@@ -12,6 +12,7 @@ import type { Budget } from './budget.js'
 import type { Fence } from './fence.js'
 import type { Peers } from './peers.js'
 import type { Request } from './request.js'
+import type { OwnStats } from './stats.js'
 
 export interface Desk {
   readonly self: NodeId
@@ -33,6 +34,8 @@ export interface Desk {
   route(request: Request): void
   /** Adopts the newest ring published, if that is newer than the one held. */
   catchUp(): void
+  /** What this node says of itself. */
+  ownStats(done: (stats: OwnStats) => void): void
   /** A write or sync failed: the node stops serving. */
   storageFailed(error: Error): void
 }

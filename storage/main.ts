@@ -173,6 +173,7 @@ async function serve(
     return await new Promise<StopReason>((resolve) => {
       const storageNode = new StorageNode({
         ...enrolled,
+        runDirectory: run,
         member: { id: node, incarnation, ...self },
         store: identity.store,
         returning: !isNew,

@@ -3,7 +3,7 @@
  * a member of the ring. This file wires them: it turns each message to its handler, checks epochs once
  * above them all, and holds what they share.
  */
-import type { Message, MessageKind, NodeState } from '../shared/protocol/messages.js'
+import type { Durability, Message, MessageKind, NodeState } from '../shared/protocol/messages.js'
 import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
@@ -28,7 +28,7 @@ import { Replica } from './replica.js'
 import { type ClientRequest, type EpochRequest, type Request, requestOf } from './request.js'
 import { RingKeeper } from './ring-keeper.js'
 import { Router } from './router.js'
-import { tellStats } from './stats.js'
+import { gatherStats, type OwnStats } from './stats.js'
 
 /** Why a node ended: `left` and `evicted` leave a store that nobody needs any more. */
 export type StopReason = 'left' | 'stopped' | 'evicted' | 'failed'
@@ -39,6 +39,10 @@ export interface StorageNodeOptions {
   /** The store belonged to a member before. */
   readonly returning: boolean
   readonly swarm: string
+  /** What stands in a `status` that this node gives in the manager's place. */
+  readonly swarmName: string
+  readonly durability: Durability
+  readonly runDirectory: string
   readonly boot: number
   readonly valueBytesMax: number
   readonly runtime: Runtime
@@ -231,7 +235,6 @@ export class StorageNode implements Process, Desk {
       case 'tombstone.collect.ok':
       case 'gossip.ack':
       case 'gossip.probe.ok':
-      case 'clients.grant.ok':
       case 'stale':
         return this.inFlight.get(message.id)?.received(from, message)
       case 'error':
@@ -240,7 +243,9 @@ export class StorageNode implements Process, Desk {
       case 'ring.publish':
         return this.keeper.adopt(message.ring)
       case 'node.stats':
-        return this.tellStats(from, message.id)
+        return this.ownStats((stats) => {
+          this.runtime.send(from, { kind: 'node.stats.ok', id: message.id, ...stats })
+        })
       case 'node.dump':
         return this.source.dump(from, message)
       case 'node.stop':
@@ -357,10 +362,10 @@ export class StorageNode implements Process, Desk {
     for (const client of this.clients) this.runtime.send(client, { kind: 'forwarder.moved', nodes })
   }
 
-  private tellStats(from: Address, id: number): void {
+  ownStats(done: (stats: OwnStats) => void): void {
     const epoch = this.keeper.ring?.epoch ?? 0
     const known = { state: this.state, epoch, handoff: this.receiver.progress }
-    tellStats(this, this.departments, known, { from, id })
+    gatherStats(this, this.departments, known, done)
   }
 
   /** The state does not permit it; another node can take it. */

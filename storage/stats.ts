@@ -1,6 +1,5 @@
 /** What a node says of itself for `status`: its counts, and what its departments add. */
 import type { HintCount, NodeStatsOk, RepairReport } from '../shared/protocol/messages.js'
-import type { Address } from '../shared/runtime/runtime.js'
 import type { Department } from './department.js'
 import type { Desk } from './desk.js'
 
@@ -15,18 +14,18 @@ const noRepair: RepairReport = {
   skipped: 0,
 }
 
-export function tellStats(
-  desk: Desk,
+export type OwnStats = Omit<NodeStatsOk, 'kind' | 'id'>
+
+export function gatherStats(
+  desk: Pick<Desk, 'engine' | 'disk' | 'storageFailed'>,
   departments: readonly Department[],
   known: Pick<NodeStatsOk, 'state' | 'epoch' | 'handoff'>,
-  { from, id }: { readonly from: Address; readonly id: number },
+  done: (stats: OwnStats) => void,
 ): void {
   desk.engine.stats((error, stats) => {
     if (error !== undefined) return desk.storageFailed(error)
     const added: Department['stats'] = Object.assign({}, ...departments.map((each) => each.stats))
-    desk.runtime.send(from, {
-      kind: 'node.stats.ok',
-      id,
+    done({
       ...known,
       keys: stats?.keys ?? 0,
       bytes: stats?.bytes ?? 0,

@@ -8,7 +8,8 @@ import * as v from 'valibot'
 import type { Address, ProcessId } from '../runtime/runtime.js'
 import { isProcessAlive } from './linux.js'
 
-export type Role = 'manager' | 'node' | 'supervisor'
+/** `standby`: a manager in waiting. */
+export type Role = 'manager' | 'standby' | 'node' | 'supervisor'
 
 export interface ProcessEntry extends ProcessId {
   readonly role: Role
@@ -16,7 +17,7 @@ export interface ProcessEntry extends ProcessId {
 }
 
 const entrySchema = v.object({
-  role: v.picklist(['manager', 'node', 'supervisor']),
+  role: v.picklist(['manager', 'standby', 'node', 'supervisor']),
   address: v.string(),
   pid: v.pipe(v.number(), v.integer(), v.minValue(2)),
   startTime: v.string(),

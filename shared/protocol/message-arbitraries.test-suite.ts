@@ -192,6 +192,7 @@ const fields: {
     incarnation: uint,
     boot: uint,
     swarm: text,
+    swarmName: text,
     durability,
     valueBytesMax: uint,
     sloppy: fc.boolean(),

@@ -272,6 +272,8 @@ export interface NodeEnrollOk {
   readonly incarnation: number
   readonly boot: number
   readonly swarm: string
+  /** As the user called it; `swarm` is its random id. */
+  readonly swarmName: string
   readonly durability: Durability
   readonly valueBytesMax: number
   /** Hints count towards W (outside the promise of linearizable keys). */
@@ -882,6 +884,7 @@ export const messageFields: {
       'incarnation',
       'boot',
       'swarm',
+      'swarmName',
       'durability',
       'valueBytesMax',
       'sloppy',

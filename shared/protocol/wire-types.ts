@@ -285,6 +285,7 @@ export const messageTypes: {
     incarnation: uint,
     boot: uint,
     swarm: text,
+    swarmName: text,
     durability,
     valueBytesMax: uint,
     sloppy: bool,
