@@ -159,7 +159,8 @@ async function main(options: WorkerOptions): Promise<void> {
     worker.end()
     wake()
   })
-  process.on('disconnect', () => process.exit(1))
+  const orphaned = () => process.exit(1)
+  process.on('disconnect', orphaned)
   await worker.run()
   for (;;) {
     const command = commands.shift()
@@ -175,6 +176,7 @@ async function main(options: WorkerOptions): Promise<void> {
   }
   clearInterval(reporting)
   await worker.close()
+  process.off('disconnect', orphaned)
   process.disconnect()
 }
 
