@@ -27,16 +27,25 @@ export function hostBootId(): string {
  * as none: it has closed everything and will never run again.
  */
 export function startTimeOf(pid: number): string | undefined {
+  const fields = statOf(pid)
+  return fields === undefined || /[ZX]/.test(fields[0] ?? '') ? undefined : fields[19]
+}
+
+/** True while a signal (SIGSTOP) keeps the process from running. */
+export function isProcessPaused(id: ProcessId): boolean {
+  return isProcessAlive(id) && statOf(id.pid)?.[0] === 'T'
+}
+
+/** /proc/PID/stat from field 3 (state) on, so that field 22 (start time) is at 19. */
+function statOf(pid: number): string[] | undefined {
   let stat: string
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   } catch {
     return undefined
   }
-  // proc(5): the name, field 2, may itself hold spaces and brackets; state is field 3, starttime 22.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const [state] = fields
-  return state === 'Z' || state === 'X' ? undefined : fields[19]
+  // proc(5): the name, field 2, may itself hold spaces and brackets.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 /** The start time tells the process from a later one with its pid. */
