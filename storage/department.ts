@@ -8,6 +8,7 @@ import type { Message, MessageKind, NodeStatsOk } from '../shared/protocol/messa
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Desk } from './desk.js'
 import type { StorageNodeOptions } from './node.js'
+import { StandIn } from './stand-in/stand-in.js'
 
 export interface Department {
   /** The messages it takes; replies come through `inFlight` instead. */
@@ -25,6 +26,6 @@ export interface Department {
   readonly stats: Partial<Pick<NodeStatsOk, 'hints' | 'repair'>>
 }
 
-export function openDepartments(_desk: Desk, _options: StorageNodeOptions): readonly Department[] {
-  return []
+export function openDepartments(desk: Desk, options: StorageNodeOptions): readonly Department[] {
+  return [new StandIn(desk, options)]
 }
