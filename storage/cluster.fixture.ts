@@ -136,7 +136,10 @@ export class Cluster {
   readonly trace: string[] = []
   /** What reached each address that is not a node: clients and the manager. */
   readonly inbox = new Map<Address, Message[]>()
+  /** Pids of processes that are gone, whatever became of their connections. */
+  readonly dead = new Set<number>()
   private readonly seats = new Map<Address, Seat>()
+  private readonly muted = new Set<Address>()
   private readonly rings = new Map<number, RingDescription>()
   private queue: { from: Address; to: Address; message: Message }[] = []
   private turnEnds: (() => void)[] = []
@@ -208,6 +211,11 @@ export class Cluster {
       for (const address of gone) seat.node.closed(address)
     }
     this.run()
+  }
+
+  /** The processes are stopped: what is said to them is lost, and nobody sees it. */
+  mute(...addresses: Address[]): void {
+    for (const address of addresses) this.muted.add(address)
   }
 
   send(from: Address, to: Address, message: Message): void {
@@ -284,6 +292,7 @@ export class Cluster {
 
   private deliver(from: Address, to: Address, message: Message): void {
     this.trace.push(`${from} > ${to} ${message.kind}`)
+    if (this.muted.has(to)) return
     const seat = this.seats.get(to)
     if (seat !== undefined) seat.node.received(from, message)
     else if (/^n\d/.test(to)) this.seats.get(from)?.node.closed(to)
@@ -310,7 +319,7 @@ export class Cluster {
           this.timers = this.timers.filter((other) => other !== timer)
         }
       },
-      isAlive: () => true,
+      isAlive: ({ pid }) => !this.dead.has(pid),
     }
   }
 
@@ -331,7 +340,7 @@ export function evenRing(epoch: number, nodes: readonly NodeId[], replicas = 3):
     epoch,
     swarm: 'test',
     boot: 1,
-    members: nodes.map((id) => ({ id, incarnation: 1, pid: 1, startTime: '1' })),
+    members: nodes.map((id, index) => ({ id, incarnation: 1, pid: index + 1, startTime: '1' })),
     placement: {
       replicas,
       readQuorum: Math.floor(replicas / 2) + 1,
