@@ -1,10 +1,8 @@
 /**
  * The engine for swarms whose data lies on disk, in LevelDB.
  *
- * LevelDB shows a write only once it is through its log, so what is on its way there stands in an
- * overlay, and every merge and read looks there first. Writes gather into batches, one in flight at
- * a time: while the disk is busy with one (a sync takes as long for a hundred records as for one),
- * the next fills. Whoever waits for a record waits for the batch that holds it.
+ * LevelDB shows a write only once it is through its log, so every merge and read looks first at what is
+ * on its way there (group-commit.ts), and whoever asks for a record waits for the write that holds it.
  *
  * An erase reads a snapshot of its ranges page by page and deletes what it finds there, between
  * other writes. What it has not come to yet counts as gone from the moment it was asked for; what is
@@ -25,7 +23,7 @@ import type {
   ScanPage,
 } from '../runtime/ports.js'
 import { Erasure } from './erasure.js'
-import { type Keyed, KeyMap } from './key-map.js'
+import { type Batch, GroupCommit } from './group-commit.js'
 import type { LevelStore } from './level.js'
 import { PageBuilder } from './page-builder.js'
 import {
@@ -33,7 +31,6 @@ import {
   decodeRecord,
   encodeRecord,
   keyOfStoreKey,
-  metaKey,
   storeKey,
   tokenOfStoreKey,
 } from './store-format.js'
@@ -44,33 +41,10 @@ const statsName = 'engine.stats'
 const pageEntriesMax = 1000
 const erasePageBytes = 256 * 1024
 
-/** A record on its way to the disk, or (undefined) the erasing of one. */
-interface Pending extends Keyed<Pending> {
-  readonly storeKey: Buffer
-  stored: Buffer | undefined
-  record: StoredRecord | undefined
-  readonly batch: Batch
-}
-
-/** What goes to the disk in one write. */
-class Batch {
-  readonly changes: Pending[] = []
-  readonly meta = new Map<string, string>()
-  readonly waiting: Done[] = []
-
-  get isEmpty(): boolean {
-    return this.changes.length === 0 && this.meta.size === 0
-  }
-}
-
 export class LevelEngine implements Engine {
   readonly #store: LevelStore
-  readonly #sync: boolean
-  readonly #meta: Map<string, string>
-  readonly #overlay = new KeyMap<Pending>()
-  #gathering = new Batch()
-  #committing: Batch | undefined
-  #scheduled = false
+  readonly #meta: ReadonlyMap<string, string>
+  readonly #commits: GroupCommit
   /** In the order they were asked for; the first one runs. */
   readonly #erasures: Erasure[] = []
   #stats: { keys: number; bytes: number }
@@ -81,9 +55,13 @@ export class LevelEngine implements Engine {
   /** `meta`: what the store holds of it. */
   constructor(store: LevelStore, options: { sync: boolean; meta: Map<string, string> }) {
     this.#store = store
-    this.#sync = options.sync
     this.#meta = options.meta
     this.#stats = JSON.parse(options.meta.get(statsName) ?? '{"keys":0,"bytes":0}')
+    this.#commits = new GroupCommit(store, {
+      ...options,
+      counts: () => [[statsName, JSON.stringify(this.#stats)]],
+      failed: (cause) => void this.#fail(cause),
+    })
   }
 
   apply(entry: Entry, done: Done): void {
@@ -105,8 +83,8 @@ export class LevelEngine implements Engine {
     } catch (error) {
       return done(this.#fail(error))
     }
-    this.#keepMeta(meta)
-    this.#afterPending(done)
+    this.#commits.keepMeta(meta)
+    this.#commits.afterPending(done)
   }
 
   read(
@@ -123,7 +101,7 @@ export class LevelEngine implements Engine {
       })
       return
     }
-    const pending = this.#overlay.get(token, key)
+    const pending = this.#commits.pendingOf(token, key)
     if (pending !== undefined) {
       const { record } = pending
       pending.batch.waiting.push((error) => done(error, error === undefined ? record : undefined))
@@ -146,7 +124,7 @@ export class LevelEngine implements Engine {
   ): void {
     this.#afterErasures((failure) => {
       if (failure !== undefined) return done(failure, undefined)
-      this.#afterPending((error) => {
+      this.#commits.afterPending((error) => {
         if (error !== undefined) return done(error, undefined)
         this.#readPage(range, after, limitBytes).then(
           (page) => done(undefined, page),
@@ -171,7 +149,7 @@ export class LevelEngine implements Engine {
     } catch (error) {
       return done(this.#fail(error))
     }
-    this.#afterPending(done)
+    this.#commits.afterPending(done)
   }
 
   meta(name: string): string | undefined {
@@ -185,7 +163,7 @@ export class LevelEngine implements Engine {
   close(done: Done): void {
     this.#refusal ??= new GTStoreError('STOPPING', 'the store is closed')
     this.#afterErasures(() => {
-      this.#afterPending(() => this.#store.close().then(() => done(undefined), done))
+      this.#commits.afterPending(() => this.#store.close().then(() => done(undefined), done))
     })
   }
 
@@ -195,53 +173,25 @@ export class LevelEngine implements Engine {
   #merge(entry: Entry): Batch | undefined {
     const { token, key, record } = entry
     const stored = storeKey(token, key)
-    const pending = this.#overlay.get(token, key)
+    const pending = this.#commits.pendingOf(token, key)
     const held = pending === undefined ? this.#stored(stored) : pending.record
     const erasure = this.#erasureOf(token, key)
     if (erasure === undefined && !supersedes(record, held)) return pending?.batch
     for (const each of this.#erasures) each.spare(token, keyOfStoreKey(stored))
     this.#count(key, held, -1)
     this.#count(key, record, 1)
-    return this.#change(token, stored, encodeRecord(record), pending)
+    return this.#commits.change(token, stored, encodeRecord(record), pending)
   }
 
   #discardOne({ token, key, version }: Mark): void {
     // Gone already, or about to be.
     if (this.#erasureOf(token, key) !== undefined) return
     const stored = storeKey(token, key)
-    const pending = this.#overlay.get(token, key)
+    const pending = this.#commits.pendingOf(token, key)
     const held = pending === undefined ? this.#stored(stored) : pending.record
     if (held === undefined || compareVersions(held.version, version) !== 0) return
     this.#count(key, held, -1)
-    this.#change(token, stored, undefined, pending)
-  }
-
-  /** Puts the record on its way to the disk; undefined erases. */
-  #change(
-    token: Token,
-    stored: Buffer,
-    encoded: Buffer | undefined,
-    pending: Pending | undefined,
-  ): Batch {
-    const record = encoded === undefined ? undefined : decodeRecord(encoded)
-    if (pending !== undefined && pending.batch === this.#gathering) {
-      pending.stored = encoded
-      pending.record = record
-      return pending.batch
-    }
-    const change: Pending = {
-      token,
-      key: keyOfStoreKey(stored),
-      storeKey: stored,
-      stored: encoded,
-      record,
-      batch: this.#gathering,
-      chained: undefined,
-    }
-    this.#overlay.set(change)
-    this.#gathering.changes.push(change)
-    this.#schedule()
-    return this.#gathering
+    this.#commits.change(token, stored, undefined, pending)
   }
 
   #stored(key: Buffer): StoredRecord | undefined {
@@ -255,69 +205,13 @@ export class LevelEngine implements Engine {
     this.#stats.bytes += sign * (key.length + record.value.length)
   }
 
-  #keepMeta(meta: Readonly<Record<string, string>>): void {
-    for (const [name, value] of Object.entries(meta)) {
-      this.#gathering.meta.set(name, value)
-      this.#schedule()
-    }
-  }
-
-  // --- Committing ---
-
-  /** Calls when everything that is pending now is durable; at once where nothing is. */
-  #afterPending(done: Done): void {
-    if (this.#failure !== undefined) return done(this.#failure)
-    if (!this.#gathering.isEmpty) this.#gathering.waiting.push(done)
-    else if (this.#committing !== undefined) this.#committing.waiting.push(done)
-    else done(undefined)
-  }
-
-  /** At the end of the turn, so that what arrived together is written together. */
-  #schedule(): void {
-    if (this.#scheduled || this.#committing !== undefined) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#commit()
-    })
-  }
-
-  #commit(): void {
-    if (this.#failure !== undefined) return
-    const batch = this.#gathering
-    this.#gathering = new Batch()
-    this.#committing = batch
-    const write = this.#store.batch()
-    for (const { storeKey, stored } of batch.changes) {
-      if (stored === undefined) write.del(storeKey)
-      else write.put(storeKey, stored)
-    }
-    batch.meta.set(statsName, JSON.stringify(this.#stats))
-    for (const [name, value] of batch.meta) write.put(metaKey(name), Buffer.from(value))
-    write.write({ sync: this.#sync }).then(
-      () => this.#committed(batch),
-      (error) => void this.#fail(error),
-    )
-  }
-
-  #committed(batch: Batch): void {
-    this.#committing = undefined
-    for (const change of batch.changes) {
-      const { token, key } = change
-      if (this.#overlay.get(token, key) === change) this.#overlay.delete(token, key)
-    }
-    for (const [name, value] of batch.meta) this.#meta.set(name, value)
-    if (!this.#gathering.isEmpty) this.#commit()
-    for (const done of batch.waiting) done(undefined)
-  }
-
   /** Everything that waits, and all that follows, gets the error. */
   #fail(cause: unknown): GTStoreError {
     if (this.#failure !== undefined) return this.#failure
     const message = `the store failed, the node stops serving: ${reasonOf(cause)}`
     this.#failure = new GTStoreError('STORAGE_FAILED', message, { cause })
     this.#refusal = this.#failure
-    const waiting = [...(this.#committing?.waiting ?? []), ...this.#gathering.waiting]
+    const waiting = [...this.#commits.stop(this.#failure)]
     for (const erasure of this.#erasures) waiting.push(...erasure.waiting)
     this.#erasures.length = 0
     // What was on its way to the disk may be there.
@@ -379,7 +273,7 @@ export class LevelEngine implements Engine {
   }
 
   #startErasure(erasure: Erasure): void {
-    this.#afterPending((error) => {
+    this.#commits.afterPending((error) => {
       if (error !== undefined) return
       this.#runErasure(erasure).catch((cause) => this.#fail(cause))
     })
@@ -395,7 +289,7 @@ export class LevelEngine implements Engine {
         })
       }
     }
-    this.#keepMeta(erasure.meta)
+    this.#commits.keepMeta(erasure.meta)
     await this.#pendingWritten()
     if (this.#failure !== undefined) return
     this.#erasures.shift()
@@ -409,12 +303,12 @@ export class LevelEngine implements Engine {
     const key = keyOfStoreKey(stored)
     if (!erasure.erases(token, key)) return
     this.#count(key, decodeRecord(value), -1)
-    this.#change(token, stored, undefined, undefined)
+    this.#commits.change(token, stored, undefined, undefined)
   }
 
   #pendingWritten(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#afterPending((error) => (error === undefined ? resolve() : reject(error)))
+      this.#commits.afterPending((error) => (error === undefined ? resolve() : reject(error)))
     })
   }
 }
