@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { GTStoreError } from '../protocol/errors.js'
-import type { Engine, Entry } from '../runtime/ports.js'
+import type { Engine, Entry, Mark } from '../runtime/ports.js'
 import { openEngine } from './engine.js'
 import { type LevelStore, openLevel } from './level.js'
 import { LevelEngine } from './level-engine.js'
@@ -20,6 +20,10 @@ function freshPath(): string {
 function entry(token: number, micros: number, value: string): Entry {
   const version = { boot: 1, micros, writer: '00000000000000ff' }
   return { token, key: Buffer.from('k'), record: { version, value: Buffer.from(value) } }
+}
+
+function markOf({ token, key, record }: Entry): Mark {
+  return { token, key, version: record.version }
 }
 
 function closed(engine: Engine): Promise<void> {
@@ -122,6 +126,21 @@ test('a newer version while the older one is written goes with the next write', 
   t.deepEqual(told, ['5', '6', 'read 6'])
 })
 
+test('a discard is answered once the removal is durable', async (t) => {
+  const { store, engine } = slowEngine()
+  const told: string[] = []
+  engine.apply(entry(1, 5, 'five'), () => told.push('applied'))
+  await turn()
+  engine.discard([markOf(entry(1, 5, ''))], () => told.push('discarded'))
+  engine.read(1, Buffer.from('k'), (_error, record) => told.push(`read ${record}`))
+  store.writes[0]?.settle()
+  await turn()
+  t.deepEqual(told, ['applied'])
+  store.writes[1]?.settle()
+  await turn()
+  t.deepEqual(told, ['applied', 'discarded', 'read undefined'])
+})
+
 test('meta values are there once durable', async (t) => {
   const { store, engine } = slowEngine()
   engine.applyBatch([], { plan: '7' }, () => {})
@@ -151,11 +170,12 @@ test('a failed write fails all that rests on it and all that follows', async (t)
     () => engine.read(9, Buffer.from('k'), note),
     () => engine.scan({ from: 0, to: 9 }, undefined, 1, note),
     () => engine.erase([], {}, note),
+    () => engine.discard([markOf(entry(1, 5, ''))], note),
     () => engine.stats(note),
   ]) {
     call()
   }
-  t.is(errors.length, 11)
+  t.is(errors.length, 12)
   for (const [i, error] of errors.entries()) {
     t.true(error instanceof GTStoreError)
     if (!(error instanceof GTStoreError)) continue

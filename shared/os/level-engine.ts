@@ -149,7 +149,13 @@ export class LevelEngine implements Engine {
     } catch (error) {
       return done(this.#fail(error))
     }
-    this.#commits.afterPending(done)
+    // What is being erased anyway is gone for good only with the erase.
+    const isErased = ({ token, key }: Mark) => this.#erasureOf(token, key) !== undefined
+    if (!marks.some(isErased)) return this.#commits.afterPending(done)
+    this.#afterErasures((error) => {
+      if (error === undefined) this.#commits.afterPending(done)
+      else done(error)
+    })
   }
 
   meta(name: string): string | undefined {
@@ -184,7 +190,6 @@ export class LevelEngine implements Engine {
   }
 
   #discardOne({ token, key, version }: Mark): void {
-    // Gone already, or about to be.
     if (this.#erasureOf(token, key) !== undefined) return
     const stored = storeKey(token, key)
     const pending = this.#commits.pendingOf(token, key)

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { type StoredRecord, supersedes } from '../data/record.js'
 import type { Token } from '../ring/description.js'
 import { inRange } from '../ring/token.js'
-import type { Cursor, Engine, EngineStats, Entry, Range, ScanPage } from './ports.js'
+import type { Cursor, Engine, EngineStats, Entry, Mark, Range, ScanPage } from './ports.js'
 
 export interface EngineUnderTest {
   readonly engine: Engine
@@ -184,6 +184,68 @@ export function engineConformance(
     t.is(tools.engine.meta('e'), '2')
   })
 
+  engineTest('a discard takes exactly the versions named', async (t, tools) => {
+    await tools.apply(entry(1, 'a', 5, 'five'))
+    await tools.apply(entry(2, 'b', 5, null))
+    await tools.apply(entry(3, 'c', 5, 'newer'))
+    await tools.apply(entry(4, 'd', 5, 'kept'))
+    const marks = [mark(1, 'a', 5), mark(2, 'b', 5), mark(3, 'c', 4), mark(4, 'e', 5)]
+    await tools.discard([...marks, mark(4, 'd', 6), mark(1, 'a', 5)])
+    t.deepEqual(await tools.scanAll(whole), ['3 c 5:newer', '4 d 5:kept'])
+    t.is(await tools.read(1, 'a'), undefined)
+    t.deepEqual(await tools.stats(), { keys: 2, bytes: 11 })
+    await tools.discard([])
+    t.deepEqual(await tools.stats(), { keys: 2, bytes: 11 })
+  })
+
+  engineTest('a discard meets what is not durable yet', async (t, tools) => {
+    const applied = [
+      tools.apply(entry(1, 'a', 5, 'old')),
+      tools.apply(entry(2, 'b', 5, 'old')),
+      tools.apply(entry(2, 'b', 6, 'new')),
+    ]
+    const discarded = tools.discard([mark(1, 'a', 5), mark(2, 'b', 5)])
+    t.is(await tools.read(1, 'a'), undefined)
+    await Promise.all([...applied, discarded])
+    t.deepEqual(await tools.scanAll(whole), ['2 b 6:new'])
+    t.deepEqual(await tools.stats(), { keys: 1, bytes: 4 })
+  })
+
+  engineTest('what comes after a discard wins, also an older version', async (t, tools) => {
+    await tools.apply(entry(1, 'a', 5, 'five'))
+    const discarded = tools.discard([mark(1, 'a', 5)])
+    const applied = tools.apply(entry(1, 'a', 3, 'three'))
+    t.is(await tools.read(1, 'a'), '3:three')
+    await Promise.all([discarded, applied])
+    t.deepEqual(await tools.scanAll(whole), ['1 a 3:three'])
+    t.deepEqual(await tools.stats(), { keys: 1, bytes: 6 })
+  })
+
+  engineTest('a discard beside an erase counts each key once', async (t, tools) => {
+    for (let i = 0; i < 20; i++) await tools.apply(entry(i, 'k', 5, 'old'))
+    const erased = tools.erase([{ from: 2 ** 31, to: 9 }], { erased: '1' })
+    const again = tools.apply(entry(3, 'k', 2, 'again'))
+    // Erased, erased and written again (twice: one version of it is gone), and not erased.
+    const marks = [mark(2, 'k', 5), mark(3, 'k', 5), mark(4, 'k', 2), mark(15, 'k', 5)]
+    const also = tools.apply(entry(4, 'k', 2, 'also'))
+    await Promise.all([erased, again, also, tools.discard(marks)])
+    const left = ['3 k 2:again', ...Array.from({ length: 10 }, (_, i) => `${i + 10} k 5:old`)]
+    t.deepEqual(
+      await tools.scanAll(whole),
+      left.filter((line) => !line.startsWith('15 ')),
+    )
+    t.deepEqual(await tools.stats(), { keys: 10, bytes: 9 * 4 + 6 })
+  })
+
+  engineTest('what was discarded stays gone', async (t, tools) => {
+    await tools.applyBatch([entry(1, 'a', 1, 'x'), entry(2, 'b', 2, null)], {})
+    await tools.apply(entry(3, 'c', 3, 'y'))
+    await tools.discard([mark(1, 'a', 1), mark(2, 'b', 2)])
+    if (!(await tools.reopen())) return t.pass()
+    t.deepEqual(await tools.scanAll(whole), ['3 c 3:y'])
+    t.deepEqual(await tools.stats(), { keys: 1, bytes: 2 })
+  })
+
   engineTest('closing writes out what is pending', async (t, tools) => {
     const applied = tools.apply(entry(1, 'a', 1, 'x'))
     await tools.close()
@@ -255,6 +317,13 @@ const step = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
+      call: fc.constant('discard' as const),
+      entries: fc.array(entryArbitrary, { maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
       call: fc.constant('read' as const),
       token: tokenArbitrary,
       key: fc.constantFrom('a', 'b'),
@@ -297,6 +366,10 @@ async function runSteps(t: Assertions, tools: Tools, steps: readonly Step[]): Pr
     } else if (each.call === 'erase') {
       model.erase(each.ranges)
       pending.push(tools.erase(each.ranges, {}))
+    } else if (each.call === 'discard') {
+      const marks = each.entries.map(entryOf).map(markOf)
+      model.discard(marks)
+      pending.push(tools.discard(marks))
     } else if (each.call === 'read') {
       t.is(await tools.read(each.token, each.key), model.read(each.token, each.key))
     } else if (each.call === 'scan') {
@@ -323,6 +396,18 @@ class Model {
   erase(ranges: readonly Range[]): void {
     this.#entries = this.#entries.filter(
       (each) => !ranges.some((range) => inRange(each.token, range)),
+    )
+  }
+
+  discard(marks: readonly Mark[]): void {
+    this.#entries = this.#entries.filter(
+      ({ token, key, record }) =>
+        !marks.some(
+          (mark) =>
+            mark.token === token &&
+            text(mark.key) === text(key) &&
+            mark.version.micros === record.version.micros,
+        ),
     )
   }
 
@@ -360,6 +445,14 @@ function entry(token: Token, key: string, micros: number, value: string | null):
   }
 }
 
+function markOf({ token, key, record: { version } }: Entry): Mark {
+  return { token, key, version }
+}
+
+function mark(token: Token, key: string, micros: number): Mark {
+  return markOf(entry(token, key, micros, null))
+}
+
 function text(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString()
 }
@@ -393,6 +486,10 @@ class Tools {
 
   erase(ranges: readonly Range[], meta: Readonly<Record<string, string>>): Promise<void> {
     return this.#call((done) => this.engine.erase(ranges, meta, done))
+  }
+
+  discard(marks: readonly Mark[]): Promise<void> {
+    return this.#call((done) => this.engine.discard(marks, done))
   }
 
   async read(token: Token, key: string): Promise<string | undefined> {
