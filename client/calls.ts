@@ -57,6 +57,8 @@ export class Call {
   state: CallState = 'waiting'
   /** Of the attempt that was sent last, or goes out next. */
   id = 0
+  /** When the last attempt was sent. */
+  sentAt: Micros = 0
   /** Of earlier attempts that were given up without an answer: the first answer counts. */
   older: number[] | undefined
   node: Address = ''

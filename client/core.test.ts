@@ -200,7 +200,9 @@ test('a silent node: another is asked too, and the first answer counts once', (t
   const [done, seen] = outcome<Version>()
   core.put(key, value, { timeoutMs: 3_000 }, done)
   const first = world.takeOne()
-  world.pass(1_030)
+  world.pass(230)
+  t.deepEqual(world.take(), [])
+  world.pass(50)
   const second = world.takeOne()
   t.is(second.to, 'n2.1')
   core.get(key, {}, () => {})
@@ -211,12 +213,39 @@ test('a silent node: another is asked too, and the first answer counts once', (t
   t.is(seen.settled, 1)
 })
 
+test('a slow call of a node that answers others: another is asked after a third of the time', (t) => {
+  const { world, core } = registeredClient()
+  core.put(key, value, { timeoutMs: 3_000 }, () => {})
+  world.takeOne()
+  for (let ms = 0; ms < 950; ms += 50) {
+    core.get(key, {}, () => {})
+    answer(core, world.takeOne())
+    world.pass(50)
+  }
+  t.deepEqual(world.take(), [])
+  world.pass(100)
+  t.is(world.takeOne().to, 'n2.1')
+})
+
+test('all nodes silent: a call is sent a few times, not over and over', (t) => {
+  const { world, core } = registeredClient()
+  const [done, seen] = outcome<Version>()
+  core.put(key, value, { timeoutMs: 6_000 }, done)
+  world.pass(6_100)
+  t.like(seen, { settled: 1, error: { code: 'TIMEOUT', definite: false } })
+  const asked = world.take().filter(isRequest)
+  t.deepEqual(
+    asked.map(({ to }) => to),
+    ['n1.1', 'n2.1', 'n3.1', 'n1.1', 'n2.1'],
+  )
+})
+
 test('an error of a node that was given up on decides nothing', (t) => {
   const { world, core } = registeredClient()
   const [done, seen] = outcome<Version>()
   core.put(key, value, { timeoutMs: 3_000 }, done)
   const first = world.takeOne()
-  world.pass(1_030)
+  world.pass(280)
   const second = world.takeOne()
   refuse(core, first, 'FORMING')
   t.is(seen.settled, 0)

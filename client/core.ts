@@ -23,7 +23,7 @@ import type {
 } from '../shared/runtime/runtime.js'
 import type { Call, GetDone, PutDone } from './calls.js'
 import { Dispatcher } from './dispatcher.js'
-import { type Grant, Registration } from './registration.js'
+import { type Grant, nodeRegistrationId, Registration } from './registration.js'
 import { Routes } from './routes.js'
 import { Stamps } from './stamps.js'
 
@@ -89,7 +89,7 @@ export class ClientCore implements Process {
     })
   }
 
-  /** The manager's number for this client; 0 until the manager could be asked. */
+  /** The swarm's number for this client; 0 until the manager or a node has given one. */
   get id(): number {
     return this.grant?.client ?? 0
   }
@@ -180,11 +180,12 @@ export class ClientCore implements Process {
     switch (message.kind) {
       case 'get.ok':
       case 'put.ok':
-        this.dispatcher.answered(message)
+        this.dispatcher.answered(from, message)
         break
       case 'error':
         if (from === 'manager') this.registration.failed(message.id)
-        else this.dispatcher.refused(message)
+        else if (message.id === nodeRegistrationId) this.registration.failedAt(from)
+        else this.dispatcher.refused(from, message)
         break
       case 'client.register.ok':
         this.registration.received(message)
@@ -207,8 +208,13 @@ export class ClientCore implements Process {
   }
 
   closed(peer: Address): void {
-    if (peer === 'manager') this.registration.failed(undefined)
-    else this.dispatcher.closed(peer)
+    if (peer === 'manager') return this.registration.failed(undefined)
+    const before = this.routes.count
+    this.dispatcher.closed(peer)
+    // With the last one nobody would be left to ask while a registration goes on.
+    if (before > 1 && this.routes.count === 1) this.registration.begin()
+    // Last, since what follows may send to this peer again, over another connection.
+    this.registration.failedAt(peer)
   }
 
   /** Calls are pending and there is no node to send them to. */
@@ -284,7 +290,7 @@ export class ClientCore implements Process {
       return tooLarge(`the key has ${key.length} bytes, the limit is ${keyBytesMax}`)
     const limit = grant.valueBytesMax
     if (value !== null && value.length > limit) {
-      const whose = this.id === 0 ? 'while the manager cannot be asked' : 'of this swarm'
+      const whose = this.id === 0 ? 'while nobody can be asked for it' : 'of this swarm'
       return tooLarge(`the value has ${value.length} bytes, the limit ${whose} is ${limit}`)
     }
     if (

@@ -13,12 +13,12 @@ import { GTStoreError } from '../shared/protocol/errors.js'
 import type { ErrorReply, GetOk, PutOk } from '../shared/protocol/messages.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
 import {
-  attemptMinMs,
   attemptsCount,
   clientInFlightMax,
   clientWaitingMax,
   retryPauseMaxMs,
   retryPauseMs,
+  silentNodeMs,
   sweepIntervalMs,
   unavailableRetryMs,
 } from '../shared/runtime/limits.js'
@@ -47,6 +47,10 @@ export class Dispatcher {
   /** Nodes whose connection was established: what was sent to others was surely not received. */
   private readonly reached = new Set<Address>()
   private sweeping = false
+  /** Who has answered anything since the last sweep, and when that was: a slow call is no sign then. */
+  private readonly heard = new Set<Address>()
+  private lastHeard: Address = ''
+  private readonly heardAt = new Map<Address, Micros>()
   /** No call needs a look before this. */
   private earliest: Micros = Number.POSITIVE_INFINITY
   /** Why no node is known, for the calls that wait for one. */
@@ -78,7 +82,8 @@ export class Dispatcher {
     this.fail(call, call.error('ABORTED', 'the call was aborted', cause))
   }
 
-  answered(message: GetOk | PutOk): void {
+  answered(from: Address, message: GetOk | PutOk): void {
+    if (from !== this.lastHeard) this.hear(from)
     const call = this.inFlight.get(message.id)
     if (call === undefined || call.isPut !== (message.kind === 'put.ok')) return
     this.settle(call)
@@ -91,7 +96,8 @@ export class Dispatcher {
   /**
    * A node's error counts for the attempt it was asked in; those given up on are `unsure` already.
    */
-  refused(message: ErrorReply): void {
+  refused(from: Address, message: ErrorReply): void {
+    if (from !== this.lastHeard) this.hear(from)
     const call = this.inFlight.get(message.id)
     if (call === undefined || call.id !== message.id || call.state !== 'sent') return
     const { code, definite } = message
@@ -123,6 +129,7 @@ export class Dispatcher {
   /** The connection to `node` ended or was not made: what it was asked goes to another node. */
   closed(node: Address): void {
     const wasReached = this.reached.delete(node)
+    this.heardAt.delete(node)
     this.routes.forget(node)
     const lost = this.all().filter((call) => call.state === 'sent' && call.node === node)
     for (const call of lost) {
@@ -179,12 +186,28 @@ export class Dispatcher {
     }
   }
 
-  /** Sets when the node is silent for too long. */
   private watch(call: Call, now: Micros): void {
-    const { born, deadline } = call.request
-    const patience = Math.max(attemptMinMs * 1000, (deadline - born) / attemptsCount)
-    call.checkAt = Math.min(deadline, now + patience)
+    call.sentAt = now
+    call.checkAt = this.patienceEnd(call)
     if (call.checkAt < this.earliest) this.earliest = call.checkAt
+  }
+
+  /**
+   * When another node is to be asked. A node that answers nothing at all is stuck, and is not waited
+   * for; one that answers others is slow with this call, which would be slow elsewhere as well.
+   */
+  private patienceEnd(call: Call): Micros {
+    const { born, deadline } = call.request
+    const patience = Math.max(silentNodeMs * 1000, (deadline - born) / attemptsCount)
+    const patienceEnd = Math.min(deadline, call.sentAt + patience)
+    if ((call.older?.length ?? 0) >= attemptsCount - 1) return patienceEnd
+    const heardAt = Math.max(call.sentAt, this.heardAt.get(call.node) ?? 0)
+    return Math.min(patienceEnd, heardAt + silentNodeMs * 1000)
+  }
+
+  private hear(node: Address): void {
+    this.lastHeard = node
+    this.heard.add(node)
   }
 
   private park(call: Call): void {
@@ -225,6 +248,11 @@ export class Dispatcher {
     })
   }
 
+  private lookAt(call: Call, now: Micros): void {
+    if (call.state === 'sent') call.checkAt = this.patienceEnd(call)
+    if (now >= call.checkAt) this.askAnother(call, now)
+  }
+
   /** The node is silent: another is asked too, and the first answer of any counts. */
   private askAnother(call: Call, now: Micros): void {
     this.routes.avoid(call.node)
@@ -247,6 +275,9 @@ export class Dispatcher {
 
   private sweep(): void {
     const now = this.runtime.hostMicros()
+    for (const node of this.heard) this.heardAt.set(node, now)
+    this.heard.clear()
+    this.lastHeard = ''
     if (now >= this.earliest) this.sweepAll(now)
     this.sweeping = false
     if (this.pending > 0) this.scheduleSweep()
@@ -257,7 +288,7 @@ export class Dispatcher {
     for (const call of [...this.all(), ...this.waiting.all()]) {
       if (call.state === 'settled') continue
       if (now >= call.request.deadline) this.fail(call, call.expired())
-      else if (now >= call.checkAt) this.askAnother(call, now)
+      else if (now >= call.checkAt) this.lookAt(call, now)
     }
     for (const call of [...this.all(), ...this.waiting.all()])
       this.earliest = Math.min(this.earliest, call.checkAt)

@@ -92,7 +92,7 @@ export interface Found<V> {
  * whether the write surely did not happen.
  */
 export interface Client<Put = string, Got = Put> extends AsyncDisposable {
-  /** The manager's number for this client; 0 where the manager could not be asked. */
+  /** The swarm's number for this client; 0 where neither the manager nor a node could give one. */
   readonly id: number
   /**
    * Writes a value; resolves once a write quorum of owners has it as durable as the swarm promises.
@@ -124,8 +124,8 @@ export interface Client<Put = string, Got = Put> extends AsyncDisposable {
 }
 
 /**
- * Connects to a swarm. Asks its manager for an id and a forwarder; where that is down, the
- * published ring tells whom to ask. Fails with CANNOT_CONNECT when neither works within
+ * Connects to a swarm. Asks its manager for an id and a forwarder; where that is down, one of the
+ * nodes that the published ring names. Fails with CANNOT_CONNECT when neither works within
  * `timeoutMs`.
  */
 export function init(options?: InitOptions<'utf8'>): Promise<Client<string>>

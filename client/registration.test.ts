@@ -1,7 +1,10 @@
 import test from 'ava'
 import type { Version } from '../shared/data/version.js'
 import type { Put } from '../shared/protocol/messages.js'
-import type { GetResult } from './core.js'
+import { managerAnswerMs, nodeAnswerMs } from '../shared/runtime/limits.js'
+import type { Address } from '../shared/runtime/runtime.js'
+import type { ClientCore, GetResult } from './core.js'
+import { nodeRegistrationId } from './registration.js'
 import {
   answer,
   bytes,
@@ -16,6 +19,40 @@ import {
 const key = bytes('key')
 const value = bytes('value')
 
+/** A client that has found the manager gone; of the ring's members n1 is dead. */
+function clientWithoutManager(pids: readonly number[]) {
+  const { world, core } = client()
+  world.ring = ringOf(pids, 6)
+  world.dead.add(1)
+  const [done, seen] = outcome<never>()
+  core.register(5_000, done)
+  core.closed('manager')
+  return { world, core, seen }
+}
+
+function registeredBy(node: Address, core: ClientCore, nodes: readonly Address[]): void {
+  core.received(node, {
+    kind: 'client.register.ok',
+    id: nodeRegistrationId,
+    client: 31,
+    boot: 6,
+    nodes,
+    valueBytesMax: 1_000,
+    replicas: 3,
+  })
+}
+
+function refuseRegistration(node: Address, core: ClientCore): void {
+  const code = 'OVERLOADED'
+  core.received(node, {
+    kind: 'error',
+    id: nodeRegistrationId,
+    code,
+    definite: true,
+    message: 'no',
+  })
+}
+
 test('the manager gives an id and a forwarder', (t) => {
   const { world, core } = client()
   const [done, seen] = outcome<never>()
@@ -29,26 +66,52 @@ test('the manager gives an id and a forwarder', (t) => {
   t.is(world.takeOne().to, 'n2.1')
 })
 
-test('without a manager the ring file names members, those that live are asked', (t) => {
-  const { world, core } = client()
-  world.ring = ringOf([1, 2, 3], 6)
-  world.dead.add(1)
-  const [done, seen] = outcome<never>()
-  core.register(5_000, done)
-  core.closed('manager')
+test('without a manager a member that the ring file names and that lives registers the client', (t) => {
+  const { world, core } = clientWithoutManager([1, 2, 3])
+  t.like(world.take().slice(1), [{ to: 'n2.1', message: { id: nodeRegistrationId, client: 0 } }])
+  registeredBy('n2.1', core, ['n3.1', 'n2.1'])
+  t.is(core.id, 31)
+  core.put(key, value, { w: 3 }, () => {})
+  const { to, message } = world.takeOne()
+  t.is(to, 'n3.1')
+  t.is((message as Put).version.boot, 6)
+})
+
+test('a member that refuses, goes away or is silent is passed over for the next', (t) => {
+  const { world, core, seen } = clientWithoutManager([1, 2, 3, 4, 5])
+  const asked = () => world.take().map(({ to }) => to)
+  t.deepEqual(asked(), ['manager', 'n2.1'])
+  refuseRegistration('n2.1', core)
+  t.deepEqual(asked(), ['n3.1'])
+  core.closed('n3.1')
+  t.deepEqual(asked(), ['n4.1'])
+  world.pass(nodeAnswerMs)
+  t.deepEqual(asked(), ['n5.1'])
+  t.is(seen.settled, 0)
+  registeredBy('n4.1', core, ['n5.1'])
+  t.like(seen, { settled: 1, error: undefined })
+  t.is(core.id, 31, 'the answer of the slow one counts')
+  world.pass(2_000)
+  t.deepEqual(asked(), [])
+})
+
+test('no member has an id to give: the members alone will do', (t) => {
+  const { world, core, seen } = clientWithoutManager([1, 2, 3])
+  refuseRegistration('n2.1', core)
+  t.is(seen.settled, 0)
+  refuseRegistration('n3.1', core)
   t.like(seen, { settled: 1, error: undefined })
   t.is(core.id, 0)
+  world.take()
   core.put(key, value, { w: 3 }, () => {})
   const { to, message } = world.takeOne()
   t.is(to, 'n2.1')
   t.is((message as Put).version.boot, 6)
 })
 
-test('the limit of values: the default until the manager has told it, then its own', (t) => {
-  const { world, core } = client()
-  world.ring = ringOf([1, 2, 3], 6)
-  core.register(5_000, () => {})
-  core.closed('manager')
+test("the limit of values: the default until somebody has told it, then the swarm's", (t) => {
+  const { world, core } = clientWithoutManager([1, 2])
+  refuseRegistration('n2.1', core)
   const refused = (bytesCount: number) => {
     const [done, seen] = outcome<Version>()
     core.put(key, new Uint8Array(bytesCount), { timeoutMs: 100 }, done)
@@ -57,22 +120,40 @@ test('the limit of values: the default until the manager has told it, then its o
   }
   t.is(refused(8 * 1024 * 1024), undefined)
   t.like(refused(8 * 1024 * 1024 + 1), { code: 'TOO_LARGE', definite: true })
-  grant(world, core, ['n1.1'])
+  grant(world, core, ['n2.1'])
   t.like(refused(1_001), { code: 'TOO_LARGE', definite: true })
-  core.closed('n1.1')
+  core.closed('n2.1')
   core.closed('manager')
   t.like(refused(1_001), { code: 'TOO_LARGE' }, 'it is remembered')
 })
 
-test('a manager that does not answer is passed over', (t) => {
+test('a manager that does not answer is passed over, its late answer changes no id', (t) => {
   const { world, core } = client()
   world.ring = ringOf([1], 1)
   const [done, seen] = outcome<never>()
   core.register(5_000, done)
-  world.pass(1_100)
+  world.pass(managerAnswerMs)
+  registeredBy('n1.1', core, ['n1.1'])
   t.like(seen, { settled: 1, error: undefined })
   grant(world, core, ['n9.1'])
-  t.is(core.id, 7, 'its late answer is taken')
+  t.is(core.id, 31)
+  core.get(key, {}, () => {})
+  t.is(world.takeOne().to, 'n9.1', 'it knows best whom to ask')
+})
+
+test('before the last node that it knows is gone, a client asks for others', (t) => {
+  const { world, core } = registeredClient(['n1.1', 'n2.1', 'n3.1'])
+  core.closed('n1.1')
+  t.deepEqual(world.take(), [])
+  world.pass(1_000)
+  core.closed('n2.1')
+  t.like(world.sent, [{ to: 'manager', message: { kind: 'client.register', client: 7 } }])
+  grant(world, core, ['n1.2', 'n3.1'])
+  core.get(key, {}, () => {})
+  t.is(world.takeOne().to, 'n3.1', 'its forwarder stays')
+  core.closed('n3.1')
+  core.get(key, {}, () => {})
+  t.is(world.take().filter(isRequest).at(-1)?.to, 'n1.2')
 })
 
 test('nobody there: tried until the time is over', (t) => {
@@ -218,9 +299,9 @@ test('a single silent node: the manager is asked for others', (t) => {
   const [done, seen] = outcome<GetResult>()
   core.get(key, { timeoutMs: 3_000 }, done)
   world.takeOne()
-  world.pass(1_030)
+  world.pass(280)
   grant(world, core, ['n1.1', 'n2.1'])
-  world.pass(1_000)
+  world.pass(280)
   const second = world.takeOne()
   t.is(second.to, 'n2.1')
   answer(core, second)

@@ -1,7 +1,9 @@
 /**
  * How a client learns whom it may ask. The manager knows best: it gives an id and a forwarder, in
  * turn. Where it is down or does not answer, the newest ring file names the members, and those of
- * them that live will do: reads and writes need no manager.
+ * them that live are asked instead, one more each time the one before is silent or refuses: a node
+ * gives out ids that the manager granted it. Where none of them can, the members alone will do: reads
+ * and writes need no id.
  *
  * One attempt runs at a time and they keep a distance of managerRetryMs, so that a manager that
  * names dead nodes for a moment is not asked in a tight loop. They end with the first success, or
@@ -9,13 +11,21 @@
  */
 import type { ClientRegisterOk } from '../shared/protocol/messages.js'
 import { addressOf, type RingDescription } from '../shared/ring/description.js'
-import { managerAnswerMs, managerRetryMs, valueBytesMaxDefault } from '../shared/runtime/limits.js'
+import {
+  managerAnswerMs,
+  managerRetryMs,
+  nodeAnswerMs,
+  valueBytesMaxDefault,
+} from '../shared/runtime/limits.js'
 import type { RingFiles } from '../shared/runtime/ports.js'
 import type { Address, CancelTimer, Millis, Runtime } from '../shared/runtime/runtime.js'
 
+/** Of registrations at nodes: no call has it, so an error with it is meant for us. */
+export const nodeRegistrationId = 0
+
 /** What a client knows of its swarm. */
 export interface Grant {
-  /** 0: the manager could not be asked. */
+  /** 0: neither the manager nor a node could give one. */
   readonly client: number
   readonly boot: number
   readonly nodes: readonly Address[]
@@ -33,13 +43,19 @@ export interface RegistrationOptions {
 
 export class Registration {
   private readonly options: RegistrationOptions
-  /** Of the attempt under way; 0 between attempts. */
+  /** Of the attempt at the manager under way; 0 otherwise. */
   private asked = 0
   private lastId = 0
   private lastAttempt: Millis = -managerRetryMs
   private cancelTimer: CancelTimer | undefined
+  /** The manager was passed over for the members of this ring. */
+  private ring: RingDescription | undefined
+  /** Those of them that were asked, and neither refused nor went away. */
+  private readonly open = new Set<Address>()
+  /** Those of them that were not asked yet. */
+  private further: Address[] = []
   private client = 0
-  /** The manager's to say. Until it could, the default: a node may cut off who sends more. */
+  /** The swarm's to say. Until somebody could, the default: a node may cut off who sends more. */
   private valueBytesMax = valueBytesMaxDefault
 
   constructor(options: RegistrationOptions) {
@@ -48,7 +64,7 @@ export class Registration {
 
   /** Begins unless it is under way. */
   begin(): void {
-    if (this.asked !== 0 || this.cancelTimer !== undefined) return
+    if (this.isUnderWay || this.cancelTimer !== undefined) return
     const rest = this.lastAttempt + managerRetryMs - this.options.runtime.now()
     if (rest <= 0) this.ask()
     else this.wait(rest, 'client.registration.pause', () => this.ask())
@@ -56,24 +72,37 @@ export class Registration {
 
   stop(): void {
     this.asked = 0
+    this.ring = undefined
+    this.open.clear()
+    this.further = []
     this.cancelTimer?.()
     this.cancelTimer = undefined
   }
 
-  /** The manager's answer, also a late one: it is newer than what the ring file said. */
+  /** An answer, also a late one; a client keeps the first id that it was given. */
   received(message: ClientRegisterOk): void {
-    this.client = message.client
+    if (this.client === 0) this.client = message.client
     this.valueBytesMax = message.valueBytesMax
-    const goesOn = message.nodes.length === 0 && this.asked !== 0
+    const goesOn = message.nodes.length === 0 && this.isUnderWay
     if (!goesOn) this.stop()
-    this.options.onGranted(message)
+    this.options.onGranted({ ...message, client: this.client })
     if (goesOn) this.retryLater()
   }
 
   /** The manager refused request `id`, or its connection ended: undefined. */
   failed(id: number | undefined): void {
     if (this.asked === 0 || (id !== undefined && id !== this.asked)) return
-    this.askRingFile()
+    this.passOverManager()
+  }
+
+  /** A node refused, or its connection ended. */
+  failedAt(node: Address): void {
+    const wasOpen = this.open.delete(node)
+    if (wasOpen && (this.further.length > 0 || this.open.size === 0)) this.askNode()
+  }
+
+  private get isUnderWay(): boolean {
+    return this.asked !== 0 || this.ring !== undefined
   }
 
   private ask(): void {
@@ -81,22 +110,37 @@ export class Registration {
     this.lastAttempt = runtime.now()
     this.asked = ++this.lastId
     const request = { kind: 'client.register', id: this.asked, client: this.client } as const
-    if (!runtime.send('manager', request)) this.askRingFile()
-    else this.wait(managerAnswerMs, 'client.registration.answer', () => this.askRingFile())
+    if (!runtime.send('manager', request)) this.passOverManager()
+    else this.wait(managerAnswerMs, 'client.registration.answer', () => this.passOverManager())
   }
 
-  private askRingFile(): void {
-    const { ringFiles, onGranted } = this.options
-    const ring = ringFiles.newest()
+  private passOverManager(): void {
+    this.asked = 0
+    this.ring = this.options.ringFiles.newest()
+    this.further = this.ring === undefined ? [] : this.livingMembers(this.ring)
+    if (this.further.length === 0) this.retryLater()
+    else this.askNode()
+  }
+
+  private askNode(): void {
+    const node = this.further.shift()
+    if (node === undefined) return this.settleForMembers()
+    const { client } = this
+    const request = { kind: 'client.register', id: nodeRegistrationId, client } as const
+    if (!this.options.runtime.send(node, request)) return this.askNode()
+    this.open.add(node)
+    this.wait(nodeAnswerMs, 'client.registration.answer', () => this.askNode())
+  }
+
+  /** Nobody gave an id. */
+  private settleForMembers(): void {
+    const { ring, client, valueBytesMax } = this
     const nodes = ring === undefined ? [] : this.livingMembers(ring)
-    if (ring === undefined || nodes.length === 0) {
-      this.retryLater()
-      return
-    }
+    if (ring === undefined || nodes.length === 0) return this.retryLater()
     this.stop()
-    const { client, valueBytesMax } = this
     const { boot, placement } = ring
-    onGranted({ client, boot, nodes, replicas: placement.replicas, valueBytesMax })
+    const { replicas } = placement
+    this.options.onGranted({ client, boot, nodes, replicas, valueBytesMax })
   }
 
   /** Starts at a random member, so that clients spread over them. */

@@ -20,11 +20,15 @@ export class Routes {
     return this.known[0]
   }
 
-  /** What a registration said: the client's own forwarder first. */
+  get count(): number {
+    return this.known.length
+  }
+
+  /** What a registration said. Whoever has a forwarder that is among them keeps it. */
   adopt(nodes: readonly Address[]): void {
-    this.known = nodes
-    const chosen = this.via === undefined ? -1 : nodes.findIndex((node) => this.isVia(node))
-    if (chosen > 0) this.startAt(chosen)
+    const kept = this.forwarder === undefined ? -1 : nodes.indexOf(this.forwarder)
+    this.take(nodes)
+    if (kept > 0 && !(this.via !== undefined && this.knowsVia)) this.startAt(kept)
   }
 
   /** `from` is leaving and names those who stay; `random` spreads its clients over them. */
@@ -32,7 +36,7 @@ export class Routes {
     const staying = nodes.filter((node) => node !== from)
     const forwarder = this.forwarder
     const kept = forwarder === undefined || forwarder === from ? -1 : staying.indexOf(forwarder)
-    this.adopt(staying)
+    this.take(staying)
     if (this.via !== undefined && this.knowsVia) return
     this.startAt(kept >= 0 ? kept : Math.floor(random * staying.length))
   }
@@ -60,6 +64,12 @@ export class Routes {
   /** An address is the node's id and the number of its life: see addressOf. */
   private isVia(node: Address): boolean {
     return node.startsWith(`${this.via}.`)
+  }
+
+  private take(nodes: readonly Address[]): void {
+    this.known = nodes
+    const chosen = this.via === undefined ? -1 : nodes.findIndex((node) => this.isVia(node))
+    if (chosen > 0) this.startAt(chosen)
   }
 
   private startAt(index: number): void {

@@ -71,14 +71,20 @@ export const stopWaitMs = 3_000
 /** Finished membership changes that the manager still answers for. */
 export const ticketsKept = 100
 
-/** A manager that has not answered a client for this long is passed over: the ring file is read. */
+/** A manager that has not answered a client for this long is passed over: nodes are asked. */
 export const managerAnswerMs = 1_000
+/** A node that has not registered a client for this long is not waited for: a further one is asked. */
+export const nodeAnswerMs = 250
 /**
- * A client whose node is silent asks a further one when this part of the call's time has passed (one
- * over the count), but not before the minimum.
+ * A client whose node has not answered a call asks a further one when this part of the call's time has
+ * passed (one over the count), at most so often by the rule below.
  */
 export const attemptsCount = 3
-export const attemptMinMs = 250
+/**
+ * A node that has answered nothing at all for this long while it was asked is passed over at once: a
+ * paused process keeps its connections open.
+ */
+export const silentNodeMs = 250
 /**
  * Calls that wait for a place among those in flight; more are refused as overloaded. As many take about
  * the default timeout to work off.
