@@ -110,8 +110,11 @@ export const ownLagMaxMs = 250
 export const evictAfterMsDefault = 30_000
 /** A request that a node did not answer for this long goes to another owner too. */
 export const peerPatienceMs = 200
-/** How often a node says again what the manager has not confirmed. */
+/** A peer that owed an answer for so long is asked last for this long. */
+export const peerLateMs = 1_000
+/** How often a node says again what the manager has not confirmed, doubled up to the maximum. */
 export const managerRepeatMs = 1_000
+export const managerRepeatMaxMs = 8_000
 
 /** Bytes of hints that one node keeps for others; past it they are refused (repair finds the rest). */
 export const hintBytesMax = 256 * 1024 * 1024
