@@ -81,12 +81,18 @@ export function lockHolder(path: string): number | undefined {
   }
 }
 
-/** SIGKILL, if the process still is the one that is meant. */
-export function killProcess(id: ProcessId): void {
-  if (!isProcessAlive(id)) return
+/** Signals the process if it still is the one that is meant; false: it is gone. */
+export function signalProcess(id: ProcessId, signal: NodeJS.Signals): boolean {
+  if (!isProcessAlive(id)) return false
   try {
-    process.kill(id.pid, 'SIGKILL')
+    return process.kill(id.pid, signal)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    return false
   }
+}
+
+/** SIGKILL: stores are safe against it, as against any crash. */
+export function killProcess(id: ProcessId): void {
+  signalProcess(id, 'SIGKILL')
 }

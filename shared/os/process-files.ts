@@ -46,8 +46,25 @@ export function writeProcessFile(run: string, entry: ProcessEntry): () => void {
   }
 }
 
+/** Dead or alive; undefined where the process said goodbye, or nothing yet. */
+export function readProcessFile(run: string, address: Address): ProcessEntry | undefined {
+  return readEntry(processFilePath(run, address))
+}
+
 /** Those that are alive, in order of address. */
 export function listProcesses(run: string): ProcessEntry[] {
+  return readEntries(run).filter(isProcessAlive)
+}
+
+/** What the process called itself last; undefined if it said goodbye, or nothing yet. */
+export function lastAddressOf(run: string, process: ProcessId): Address | undefined {
+  const own = readEntries(run).filter(
+    ({ pid, startTime }) => pid === process.pid && startTime === process.startTime,
+  )
+  return own.at(-1)?.address
+}
+
+function readEntries(run: string): ProcessEntry[] {
   let names: string[]
   try {
     names = readdirSync(run)
@@ -59,7 +76,7 @@ export function listProcesses(run: string): ProcessEntry[] {
     .filter((name) => fileForm.test(name))
     .sort()
     .map((name) => readEntry(join(run, name)))
-    .filter((entry) => entry !== undefined && isProcessAlive(entry)) as ProcessEntry[]
+    .filter((entry) => entry !== undefined)
 }
 
 /** Undefined for a file that is gone or is not ours to understand. */
