@@ -8,8 +8,9 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
+import { journalHeldExitCode } from '../shared/os/exit-codes.js'
 import { type OpenJournal, openJournal } from '../shared/os/journal.js'
-import { isJournalHeld, journalHeldExitCode } from '../shared/os/journal-held.js'
+import { isJournalHeld } from '../shared/os/journal-held.js'
 import {
   assertSupportedPlatform,
   hostBootId,
