@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Admin, openAdmin } from '../client/admin.js'
+import { listProcesses } from '../shared/os/process-files.js'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import type { NodeReport, StatusReport } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
@@ -77,10 +78,34 @@ export class Swarm {
   async startManager(): Promise<void> {
     const { pid } = this.#spawn('manager', ['--options', JSON.stringify(this.#options)])
     this.#managerPid = pid ?? 0
-    await until('the manager', settleTimeoutMs, () => {
-      if (this.#children.has(this.#managerPid)) return this.status()
-      throw new Hopeless(`the manager ended: ${this.#printed}`)
+    await until('the manager', settleTimeoutMs, async () => {
+      if (!this.#children.has(this.#managerPid)) {
+        throw new Hopeless(`the manager ended: ${this.#printed}`)
+      }
+      return (await this.status()).manager?.pid === this.#managerPid
     })
+  }
+
+  /** Starts a manager in waiting; resolves once it waits. */
+  async startStandby(): Promise<ChildProcess> {
+    const child = this.#spawn('manager', ['--standby', '--options', JSON.stringify(this.#options)])
+    await until('the standby', settleTimeoutMs, async () =>
+      listProcesses(this.run).some(({ role, pid }) => role === 'standby' && pid === child.pid),
+    )
+    return child
+  }
+
+  /** Resolves to the pid of the manager that follows the one known so far. */
+  async nextManager(): Promise<number> {
+    this.#managerPid = await until('another manager', settleTimeoutMs, async () => {
+      const pid = (await this.status()).manager?.pid ?? this.#managerPid
+      return pid === this.#managerPid ? undefined : pid
+    })
+    return this.#managerPid
+  }
+
+  get managerPid(): number {
+    return this.#managerPid
   }
 
   /** Starts a node process: with an id the one that owns this id's data, without it a new one. */
@@ -116,9 +141,13 @@ export class Swarm {
   }
 
   async killManager(): Promise<void> {
-    const manager = this.#children.get(this.#managerPid)
-    if (manager !== undefined) await this.#send(manager, 'SIGKILL')
+    await this.signalManager('SIGKILL')
     await this.#closeAdmin()
+  }
+
+  async signalManager(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    const manager = this.#children.get(this.#managerPid)
+    if (manager !== undefined) await this.#send(manager, signal)
   }
 
   /** kill -9 of every process at once. */
@@ -238,9 +267,10 @@ export class Swarm {
   }
 }
 
+/** Only the manager knows what is queued. */
 function isQuiet(report: StatusReport): boolean {
   const isOver = ({ state }: { state: string }) => state === 'done' || state === 'aborted'
-  return report.state === 'serving' && report.changes.every(isOver)
+  return report.manager !== null && report.state === 'serving' && report.changes.every(isOver)
 }
 
 function text(bytes: Uint8Array): string {
