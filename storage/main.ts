@@ -139,7 +139,7 @@ async function live(
   prepareDataDirectory(join(options.data, 'nodes'))
   const engine = await openEngine({ path, durability })
   const hints = await openEngine({ path: join(path, 'hints'), durability })
-  const disk = await watchDiskSpace(options.data)
+  const disk = await watchDiskSpace({ path: options.data, changed: () => {} })
   let reason: StopReason
   try {
     reason = await serve(options, enrolled, { engine, hints, disk }, log, signals)

@@ -1,7 +1,12 @@
-/** Opens the store of a node with the engine that its swarm's durability asks for. */
+/**
+ * Opens the store of a node with the engine that its swarm's durability asks for. A store that is known
+ * to have lost what was durable is refused: with it the node would answer for what it does not hold.
+ */
+import { basename } from 'node:path'
 import type { Durability } from '../protocol/messages.js'
+import type { NodeId } from '../ring/description.js'
 import type { Engine } from '../runtime/ports.js'
-import { openLevel } from './level.js'
+import { type LevelOptions, openLevel, readAll } from './level.js'
 import { LevelEngine } from './level-engine.js'
 import { metaBounds, metaKey, nameOfMetaKey, storeFormat } from './store-format.js'
 
@@ -9,6 +14,8 @@ export async function openEngine(options: {
   /** Not used by `memory`, which leaves nothing on disk. */
   readonly path: string
   readonly durability: Durability
+  /** Whose it is; by default the last part of the path. */
+  readonly node?: NodeId
 }): Promise<Engine> {
   if (options.durability === 'memory') {
     // Loaded only here: a node with a store on disk starts sooner without it.
@@ -17,15 +24,25 @@ export async function openEngine(options: {
     await engine.open()
     return engine
   }
-  const level = await openLevel({
+  const levelOptions: LevelOptions = {
     path: options.path,
     what: 'store',
     formatKey: metaKey('engine.format'),
     format: storeFormat,
-  })
+    remedy: remedyOf(options.node ?? basename(options.path)),
+  }
+  const level = await openLevel(levelOptions)
   const meta = new Map<string, string>()
-  for (const [key, value] of await level.iterator(metaBounds).all()) {
+  for (const [key, value] of await readAll(level, levelOptions, metaBounds)) {
     meta.set(nameOfMetaKey(key), value.toString())
   }
   return new LevelEngine(level, { sync: options.durability === 'sync', meta })
+}
+
+/** A node whose store is lost is one that is lost: the others hold its copies. */
+function remedyOf(node: NodeId): string {
+  return (
+    `take the node out (gtstore node remove ${node} --force) and add a new one ` +
+    '(gtstore node add): the other owners hold what it held'
+  )
 }

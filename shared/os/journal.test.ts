@@ -44,7 +44,7 @@ test('a journal that is held says by whom', async (t) => {
 test('another format is refused with both named', async (t) => {
   t.timeout(20_000)
   const path = freshPath()
-  const options = { path, what: 'journal', formatKey: Buffer.from('format') }
+  const options = { path, what: 'journal', formatKey: Buffer.from('format'), remedy: '' }
   await (await openLevel({ ...options, format: 7 })).close()
   const error = await t.throwsAsync<GTStoreError>(openJournal({ path }))
   t.is(error.code, 'VERSION_MISMATCH')
@@ -55,7 +55,13 @@ test('a database of someone else is not taken for a journal', async (t) => {
   t.timeout(20_000)
   const path = freshPath()
   await (
-    await openLevel({ path, what: 'cache', formatKey: Buffer.from('other'), format: 1 })
+    await openLevel({
+      path,
+      what: 'cache',
+      formatKey: Buffer.from('other'),
+      format: 1,
+      remedy: '',
+    })
   ).close()
   const error = await t.throwsAsync<GTStoreError>(openJournal({ path }))
   t.is(error.code, 'VERSION_MISMATCH')
@@ -65,7 +71,8 @@ test('a database of someone else is not taken for a journal', async (t) => {
 test('a damaged entry is named', async (t) => {
   t.timeout(20_000)
   const path = freshPath()
-  const options = { path, what: 'journal', formatKey: Buffer.from('format'), format: 1 }
+  const formatKey = Buffer.from('format')
+  const options = { path, what: 'journal', formatKey, format: 1, remedy: '' }
   const level = await openLevel(options)
   await level.put(Buffer.from('s0000000000000001'), Buffer.from('{half'))
   await level.close()

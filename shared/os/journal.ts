@@ -6,7 +6,7 @@
  */
 import { GTStoreError } from '../protocol/errors.js'
 import type { Done, Journal } from '../runtime/ports.js'
-import { type Level, openLevel } from './level.js'
+import { type Level, type LevelOptions, openLevel, readAll } from './level.js'
 
 const journalFormat = 1
 const stepPrefix = 's'
@@ -22,13 +22,15 @@ export async function openJournal<Step>(options: {
   readonly path: string
 }): Promise<OpenJournal<Step>> {
   const { path } = options
-  const level = await openLevel({
+  const levelOptions: LevelOptions = {
     path,
     what: 'journal',
     formatKey: Buffer.from('format'),
     format: journalFormat,
-  })
-  const stored = await level.iterator({ gt: Buffer.from(stepPrefix) }).all()
+    remedy: 'restore the directory from a copy',
+  }
+  const level = await openLevel(levelOptions)
+  const stored = await readAll(level, levelOptions, { gt: Buffer.from(stepPrefix) })
   const steps = stored.map(([key, value]) => parseStep<Step>(path, key, value))
   const last = stored.at(-1)?.[0].toString().slice(stepPrefix.length)
   const next = last === undefined ? 1 : Number(last) + 1
@@ -86,7 +88,7 @@ class LevelJournal<Step> implements Journal<Step> {
     this.#level.batch(operations, { sync: true }).then(
       () => this.#written(appended, undefined),
       (cause: Error) => {
-        const message = `the journal cannot be written: ${cause.message}`
+        const message = `the journal cannot be written: ${reasonOf(cause)}`
         this.#refusal = new GTStoreError('STORAGE_FAILED', message, { cause })
         this.#written([...appended, ...this.#waiting.splice(0)], this.#refusal)
       },
@@ -103,4 +105,9 @@ class LevelJournal<Step> implements Journal<Step> {
   #close(done: Done): void {
     this.#level.close().then(() => done(undefined), done)
   }
+}
+
+/** classic-level may say only that it failed, and the rest in the cause. */
+function reasonOf(error: Error): string {
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
 }

@@ -222,7 +222,7 @@ test('another format is refused with both named', async (t) => {
   t.timeout(20_000)
   const path = freshPath()
   const formatKey = metaKey('engine.format')
-  await (await openLevel({ path, what: 'store', formatKey, format: 9 })).close()
+  await (await openLevel({ path, what: 'store', formatKey, format: 9, remedy: '' })).close()
   const error = await t.throwsAsync<GTStoreError>(openEngine({ path, durability: 'sync' }))
   t.is(error.code, 'VERSION_MISMATCH')
   t.regex(error.message, /the store in .* has format 9, this program reads format 1/)

@@ -8,6 +8,8 @@
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { GTStoreError } from '../protocol/errors.js'
+import { damageIn } from './damage.js'
+import { freeBytes, isNoSpace } from './disk-space.js'
 import { lockHolder } from './linux.js'
 
 export type Level = ClassicLevel<Buffer, Buffer>
@@ -38,34 +40,82 @@ export interface LevelOptions {
   readonly what: string
   readonly formatKey: Buffer
   readonly format: number
+  /** What to do about one that is damaged. */
+  readonly remedy: string
 }
 
+/** A database that lost entries: it must not be used as if it were whole. */
+export class DamagedError extends GTStoreError {
+  constructor({ path, what, remedy }: LevelOptions, reason: string, cause?: unknown) {
+    super('STORAGE_FAILED', `the ${what} in ${path} is damaged: ${reason}; ${remedy}`, { cause })
+  }
+}
+
+/** Rejects with a DamagedError where entries that were durable are known to be missing. */
 export async function openLevel(options: LevelOptions): Promise<Level> {
   const { path, what, formatKey, format } = options
+  refuseDamaged(options)
   const level: Level = new ClassicLevel(path, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
   try {
     await level.open()
   } catch (error) {
-    throw openFailure(path, what, error as Error)
+    throw openFailure(options, error as Error)
   }
-  const found = level.getSync(formatKey)?.toString()
-  if (found === String(format)) return level
-  const isNew = found === undefined && (await level.keys({ limit: 1 }).all()).length === 0
-  if (isNew) {
-    await level.put(formatKey, Buffer.from(String(format)), { sync: true })
-    return level
+  try {
+    refuseDamaged(options)
+    const found = level.getSync(formatKey)?.toString()
+    if (found === String(format)) return level
+    const isNew = found === undefined && (await level.keys({ limit: 1 }).all()).length === 0
+    if (isNew) {
+      await level.put(formatKey, Buffer.from(String(format)), { sync: true })
+      return level
+    }
+    throw new GTStoreError(
+      'VERSION_MISMATCH',
+      `the ${what} in ${path} has format ${found ?? 'unknown'}, this program reads format ${format}: ` +
+        'use the version of gtstore that wrote it, or name another data directory with --data',
+    )
+  } catch (error) {
+    await level.close()
+    throw error instanceof GTStoreError ? error : openFailure(options, error as Error)
   }
-  await level.close()
-  throw new GTStoreError(
-    'VERSION_MISMATCH',
-    `the ${what} in ${path} has format ${found ?? 'unknown'}, this program reads format ${format}: ` +
-      'use the version of gtstore that wrote it, or name another data directory with --data',
-  )
 }
 
-function openFailure(path: string, what: string, error: Error): GTStoreError {
+/** All entries within the bounds; closes the database where they cannot be read. */
+export async function readAll(
+  level: Level,
+  options: LevelOptions,
+  bounds: object,
+): Promise<[Buffer, Buffer][]> {
+  try {
+    return await level.iterator(bounds).all()
+  } catch (error) {
+    await level.close()
+    throw openFailure(options, error as Error)
+  }
+}
+
+function refuseDamaged(options: LevelOptions): void {
+  const reason = damageIn(options.path)
+  if (reason !== undefined) throw new DamagedError(options, reason)
+}
+
+function openFailure(options: LevelOptions, error: Error): GTStoreError {
+  const { path, what } = options
   const cause = error.cause instanceof Error ? error.cause : error
-  if ((cause as NodeJS.ErrnoException).code !== 'LEVEL_LOCKED') {
+  const { code } = cause as NodeJS.ErrnoException
+  // A table that was cut short is read past its end.
+  const isCut = /^IO error: .*: Invalid argument$/.test(cause.message)
+  if (code === 'LEVEL_CORRUPTION' || isCut) return new DamagedError(options, cause.message, cause)
+  if (isNoSpace(cause)) {
+    return new GTStoreError(
+      'DISK_FULL',
+      `cannot open the ${what} in ${path}: ${cause.message} ` +
+        `(${freeBytes(path) ?? 'unknown'} bytes are free): make room, then start it again`,
+      { cause },
+    )
+  }
+  if (code !== 'LEVEL_LOCKED') {
     return new GTStoreError(
       'STORAGE_FAILED',
       `cannot open the ${what} in ${path}: ${cause.message}`,
