@@ -4,7 +4,6 @@
  * All of it is one function, `advance`, that compares what is wanted (the queue, the processes that
  * live) with what is (the journaled ring) and takes the one next step; whatever happens only notes a
  * fact and calls it. A restarted manager therefore needs no recovery of its own: it calls `advance`.
- * One ring at a time is on its way to the journal.
  */
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { Durability, MessageOf } from '../shared/protocol/messages.js'
@@ -18,7 +17,8 @@ import {
   type RingDescription,
 } from '../shared/ring/description.js'
 import type { Log, Runtime } from '../shared/runtime/runtime.js'
-import { ChangeQueue, type Intent } from './changes.js'
+import { RingAuthor } from './author.js'
+import type { ChangeQueue, Intent } from './changes.js'
 import { Gathering } from './gathering.js'
 import type { Ledger } from './ledger.js'
 import type { ManagerPhase } from './machine.js'
@@ -26,7 +26,8 @@ import type { Peers } from './peers.js'
 import { distinctNodes, gainersOf, joinersOf, leaversOf, obstacle, planChange } from './plan.js'
 import type { Publisher } from './publisher.js'
 import { foreignNode, notEnrolled, unknownLife } from './refusals.js'
-import { hasLeft, isForming } from './state.js'
+import { hasLeft } from './state.js'
+import { Wishes } from './wishes.js'
 
 export interface MembershipOptions {
   readonly runtime: Runtime
@@ -40,11 +41,10 @@ export interface MembershipOptions {
 }
 
 export class Membership {
-  readonly queue = new ChangeQueue()
   readonly #options: MembershipOptions
   readonly #gathering: Gathering
-  /** A ring is on its way through the journal. */
-  #publishing = false
+  readonly #author: RingAuthor
+  readonly #wishes: Wishes
   #completed = { plan: 0, nodes: new Set<NodeId>() }
   /** Why the change under way must be given up, where its processes do not show it. */
   #giveUp: string | undefined
@@ -52,6 +52,12 @@ export class Membership {
   constructor(options: MembershipOptions) {
     this.#options = options
     this.#gathering = new Gathering(options.runtime, () => this.advance())
+    this.#author = new RingAuthor(options, (node) => this.member(node))
+    this.#wishes = new Wishes(options.ledger, (node) => this.isAlive(node))
+  }
+
+  get queue(): ChangeQueue {
+    return this.#wishes.queue
   }
 
   get #state() {
@@ -61,7 +67,7 @@ export class Membership {
   start(): void {
     const { ring } = this.#state
     if (ring !== undefined) {
-      if (!this.#isOutdated(ring) && !this.#isGone(ring)) this.#announce(ring, undefined)
+      if (!this.#isOutdated(ring) && !this.#isGone(ring)) this.#author.announce(ring, undefined)
       for (const member of ring.members) this.#options.peers.expect(member)
     }
     this.advance()
@@ -92,7 +98,7 @@ export class Membership {
       const { bootId } = this.#state
       ledger.commit({ step: 'boot.raised', bootId, boot: request.boot + 1 })
     }
-    const isMember = this.#isMember(member.id)
+    const isMember = this.#wishes.isMember(member.id)
     const changedStore = this.#state.nodes[member.id]?.store !== store
     if (isMember && changedStore) return this.#loseStore(member.id, done)
     this.#noteReturn(member, changedStore)
@@ -107,13 +113,13 @@ export class Membership {
   /** A node was told to leave by a signal. True: it is in no ring, it may go at once. */
   leave(node: NodeId): boolean {
     const { ring } = this.#state
-    if (this.#isMember(node)) {
+    if (this.#wishes.isMember(node)) {
       this.queue.leave(node, 'process')
       this.advance()
       return false
     }
     this.queue.drop('join', node)
-    this.#endTickets('aborted', `${node} was told to leave`, (fresh) => fresh === node)
+    this.#wishes.giveUp(({ fresh }) => fresh === node, `${node} was told to leave`)
     if (ring?.members.some((member) => member.id === node) !== true) return true
     this.#giveUp = `${node} was told to leave`
     this.advance()
@@ -122,7 +128,7 @@ export class Membership {
 
   /** The process is not started again. */
   ended(node: NodeId): void {
-    this.#endTickets('aborted', `${node} ended for good`, (fresh) => fresh === node)
+    this.#wishes.giveUp(({ fresh }) => fresh === node, `${node} ended for good`)
   }
 
   completed(plan: number, node: NodeId): void {
@@ -153,11 +159,11 @@ export class Membership {
 
   /** Takes the next step, if there is one to take. */
   advance(): void {
-    if (this.#publishing || this.#options.phase.name === 'stopping') return
+    if (this.#author.isWriting || this.#options.phase.name === 'stopping') return
     const { ring } = this.#state
-    this.#refreshQueue(ring)
+    this.#wishes.refresh(ring)
     if (ring === undefined) return this.#found()
-    if (this.#isGone(ring)) return this.#reset()
+    if (this.#isGone(ring)) return this.#author.reset(() => this.advance())
     if (ring.change !== undefined) return this.#copy(ring, ring.change)
     if (this.#isOutdated(ring)) return this.#publish(ring.placement, undefined)
     this.#startNext(ring)
@@ -191,62 +197,18 @@ export class Membership {
     const { id } = member
     const known = this.member(id)
     if (known === undefined || known.incarnation === member.incarnation) return
-    if (!this.#isCommanded(id)) this.queue.drop('leave', id)
+    if (!this.#wishes.isCommanded(id)) this.queue.drop('leave', id)
     if (ring?.change === undefined) return
-    const leaves = leaversOf(ring.placement, ring.change).includes(id) && !this.#isCommanded(id)
+    const leaves =
+      leaversOf(ring.placement, ring.change).includes(id) && !this.#wishes.isCommanded(id)
     const gains = joinersOf(ring.placement, ring.change).includes(id) && changedStore
     if (leaves || gains) this.#giveUp = `${id} was started again`
-  }
-
-  #isMember(node: NodeId): boolean {
-    return this.#state.ring?.placement.nodes.includes(node) === true
-  }
-
-  /** Somebody else than the node's own process wants it to leave. */
-  #isCommanded(node: NodeId): boolean {
-    const { nodes, tickets } = this.#state
-    const ticket = tickets.some((it) => it.outcome === 'open' && it.node === node)
-    return ticket || nodes[node]?.lost === true
-  }
-
-  /** The member that this joining node replaces. */
-  #replaced(fresh: NodeId): NodeId | undefined {
-    const ticket = this.#state.tickets.find((it) => it.outcome === 'open' && it.fresh === fresh)
-    const node = ticket?.node ?? ''
-    return node !== '' && this.#isMember(node) ? node : undefined
-  }
-
-  #refreshQueue(ring: RingDescription | undefined): void {
-    const { tickets, nodes } = this.#state
-    for (const { outcome, change, node } of tickets) {
-      if (outcome === 'open' && change === 'remove') this.queue.leave(node, 'command')
-    }
-    for (const node of distinctNodes(ring?.placement.nodes ?? [])) {
-      if (nodes[node]?.lost === true) this.queue.leave(node, 'command')
-    }
-    this.queue.retain((intent) => this.#isWanted(intent))
-  }
-
-  #isWanted(intent: Intent): boolean {
-    const { node } = intent
-    if (intent.kind === 'join') return !this.#isMember(node) && this.isAlive(node)
-    return this.#isMember(node) && (intent.origin === 'command' || this.isAlive(node))
   }
 
   /** Nothing of a swarm in memory is left once all its processes are dead. */
   #isGone(ring: RingDescription): boolean {
     const isDead = (member: Member) => !this.isAlive(member.id)
     return this.#options.durability === 'memory' && ring.members.every(isDead)
-  }
-
-  #reset(): void {
-    this.#options.log.warn({}, 'every process is gone, and with them the data: founding anew')
-    this.#publishing = true
-    this.#options.ledger.commit({ step: 'ring.reset' }, () => {
-      this.#publishing = false
-      this.#options.phase.send({ type: 'ring.settled', forming: true })
-      this.advance()
-    })
   }
 
   #found(): void {
@@ -274,7 +236,7 @@ export class Membership {
     if (reason !== undefined) return this.#abort(ring, change, reason)
     if (this.#isOutdated(ring)) return this.#publish(ring.placement, change)
     // Who came back and is to leave is named once more, so that it sees itself leave.
-    if (open.length > 0 || this.#hasNewLife(ring)) return
+    if (open.length > 0 || this.#author.hasNewLife(ring)) return
     log.info({ plan: change.plan }, 'a change has copied its data')
     phase.send({ type: 'change.copied' })
     this.#publish(change.next, undefined)
@@ -297,16 +259,14 @@ export class Membership {
   /** Some member has a newer life, or a higher epoch or boot was heard of. */
   #isOutdated(ring: RingDescription): boolean {
     if (this.#state.epoch > ring.epoch || this.#state.boot !== ring.boot) return true
-    return !this.#gathering.isOpen && this.#hasNewLife(ring)
-  }
-
-  #hasNewLife(ring: RingDescription): boolean {
-    return ring.members.some((it) => this.member(it.id)?.incarnation !== it.incarnation)
+    return !this.#gathering.isOpen && this.#author.hasNewLife(ring)
   }
 
   #startNext(ring: RingDescription): void {
     const { settings, log } = this.#options
-    for (const { intents, delta } of this.queue.candidates((fresh) => this.#replaced(fresh))) {
+    for (const { intents, delta } of this.queue.candidates((fresh) =>
+      this.#wishes.replaced(fresh),
+    )) {
       const [intent] = intents as readonly [Intent]
       if (intent.kind === 'join' && this.#gathering.isOpen) continue
       if (intent.kind === 'leave' && distinctNodes(ring.placement.nodes).length === 1) {
@@ -333,67 +293,15 @@ export class Membership {
       this.queue.block([{ kind: 'leave', node, origin: 'command' }], reason)
       return
     }
-    if (!this.#isCommanded(node)) {
+    if (!this.#wishes.isCommanded(node)) {
       this.#options.runtime.send(addressOf(member), { kind: 'node.stop' })
     }
-    this.#endTickets('aborted', reason, (_, old) => old === node)
+    this.#wishes.giveUp((ticket) => ticket.node === node, reason)
     this.queue.drop('leave', node)
   }
 
-  #endTickets(
-    outcome: 'done' | 'aborted',
-    reason: string,
-    which: (fresh: NodeId, old: NodeId) => boolean,
-  ): void {
-    for (const { ticket, fresh, node, ...it } of this.#state.tickets) {
-      if (it.outcome !== 'open' || !which(fresh, node)) continue
-      this.#options.ledger.commit({ step: 'change.ended', ticket, outcome, reason })
-    }
-  }
-
-  /** Journals the next ring, with everybody's latest life, and announces it once it is durable. */
   #publish(placement: Placement, change: Change | undefined): void {
-    const { ledger, peers } = this.#options
-    const { epoch, swarm, boot, ring: previous } = this.#state
-    const nodes = distinctNodes(placement.nodes, change?.next.nodes ?? [])
-    const ring: RingDescription = {
-      epoch: epoch + 1,
-      swarm,
-      boot,
-      members: nodes.map((node) => this.#knownMember(node)),
-      placement,
-      ...(change !== undefined && { change }),
-    }
-    const lives = nodes.flatMap((node) => peers.life(node) ?? [])
-    const stores = Object.fromEntries(lives.map((life) => [life.member.id, life.store]))
-    this.#publishing = true
     this.#giveUp = undefined
-    ledger.commit({ step: 'ring.published', ring, stores }, () => {
-      this.#publishing = false
-      this.#announce(ring, previous)
-      this.advance()
-    })
-  }
-
-  #knownMember(node: NodeId): Member {
-    const member = this.member(node)
-    if (member === undefined)
-      throw new Error(`a ring is to name ${node}, of which nothing is known`)
-    return member
-  }
-
-  #announce(ring: RingDescription, previous: RingDescription | undefined): void {
-    const { phase, publisher, peers, log } = this.#options
-    const { epoch, change, placement } = ring
-    phase.send(
-      change === undefined
-        ? { type: 'ring.settled', forming: isForming(placement) }
-        : { type: 'ring.copying' },
-    )
-    log.info({ epoch, copying: change?.plan ?? 0, members: ring.members.length }, 'ring published')
-    publisher.announce(ring, previous)
-    for (const { id } of previous?.members ?? []) {
-      if (this.#state.nodes[id] === undefined) peers.forget(id)
-    }
+    this.#author.publish(placement, change, () => this.advance())
   }
 }

@@ -1,0 +1,66 @@
+/**
+ * Who is to join and who is to leave, put together from what commands asked for (journaled tickets),
+ * what the processes want, and which stores were lost.
+ */
+import type { NodeId, RingDescription } from '../shared/ring/description.js'
+import { ChangeQueue, type Intent } from './changes.js'
+import type { Ledger } from './ledger.js'
+import { distinctNodes } from './plan.js'
+import type { Ticket } from './state.js'
+
+export class Wishes {
+  readonly queue = new ChangeQueue()
+  readonly #ledger: Ledger
+  readonly #isAlive: (node: NodeId) => boolean
+
+  constructor(ledger: Ledger, isAlive: (node: NodeId) => boolean) {
+    this.#ledger = ledger
+    this.#isAlive = isAlive
+  }
+
+  isMember(node: NodeId): boolean {
+    return this.#ledger.state.ring?.placement.nodes.includes(node) === true
+  }
+
+  /** Somebody else than the node's own process wants it to leave. */
+  isCommanded(node: NodeId): boolean {
+    const ticket = this.#open.some((it) => it.node === node)
+    return ticket || this.#ledger.state.nodes[node]?.lost === true
+  }
+
+  /** The member that this joining node replaces. */
+  replaced(fresh: NodeId): NodeId | undefined {
+    const node = this.#open.find((it) => it.fresh === fresh)?.node ?? ''
+    return node !== '' && this.isMember(node) ? node : undefined
+  }
+
+  /** Puts in what is wanted by now, and takes out what is done or wanted no more. */
+  refresh(ring: RingDescription | undefined): void {
+    for (const { change, node } of this.#open) {
+      if (change === 'remove') this.queue.leave(node, 'command')
+    }
+    for (const node of distinctNodes(ring?.placement.nodes ?? [])) {
+      if (this.#ledger.state.nodes[node]?.lost === true) this.queue.leave(node, 'command')
+    }
+    this.queue.retain((intent) => this.#isWanted(intent))
+  }
+
+  /** Ends what commands asked for, otherwise than by a ring that shows it. */
+  giveUp(which: (ticket: Ticket) => boolean, reason: string): void {
+    for (const it of this.#open) {
+      if (!which(it)) continue
+      const { ticket } = it
+      this.#ledger.commit({ step: 'change.ended', ticket, outcome: 'aborted', reason })
+    }
+  }
+
+  get #open(): readonly Ticket[] {
+    return this.#ledger.state.tickets.filter((ticket) => ticket.outcome === 'open')
+  }
+
+  #isWanted(intent: Intent): boolean {
+    const { node } = intent
+    if (intent.kind === 'join') return !this.isMember(node) && this.#isAlive(node)
+    return this.isMember(node) && (intent.origin === 'command' || this.#isAlive(node))
+  }
+}
