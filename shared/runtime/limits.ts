@@ -125,10 +125,20 @@ export const repairPeriodMs = 60_000
 /** Leaves of a Merkle tree over one range, and the bytes of each hash. */
 export const merkleLeavesMax = 1_024
 export const merkleHashBytes = 8
+/** A leaf with more entries than this is compared again in finer leaves before entries travel. */
+export const merkleLeafKeys = 4
+/** Pause after each page that repair reads, so that requests go first. */
+export const repairPauseMs = 2
+/** A peer that has not answered repair for this long is passed over: it hashes a range in seconds. */
+export const repairAnswerMs = 30_000
+/** About how long after its return a node compares everything it holds. */
+export const repairReturnedMs = 2_000
 /** How often a first owner looks for tombstones that may go. */
 export const collectPeriodMs = 30_000
 /** Tombstones that one message names. */
 export const tombstoneMarksMax = 1_000
+/** Tombstones on their way out that a first owner keeps in mind at once; others wait for their turn. */
+export const tombstonesAtOnceMax = 100_000
 
 /** Client ids that the manager grants a node at once. */
 export const nodeClientIdBlock = 1_000
