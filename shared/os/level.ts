@@ -100,13 +100,16 @@ function refuseDamaged(options: LevelOptions): void {
   if (reason !== undefined) throw new DamagedError(options, reason)
 }
 
+/** A file that the database names, and that is missing or was cut short. */
+const goneFile =
+  /^IO error: .*(?:MANIFEST-\d+|\.ldb|\.log): (?:Invalid argument|No such file or directory)$/
+
 function openFailure(options: LevelOptions, error: Error): GTStoreError {
   const { path, what } = options
   const cause = error.cause instanceof Error ? error.cause : error
   const { code } = cause as NodeJS.ErrnoException
-  // A table that was cut short is read past its end.
-  const isCut = /^IO error: .*: Invalid argument$/.test(cause.message)
-  if (code === 'LEVEL_CORRUPTION' || isCut) return new DamagedError(options, cause.message, cause)
+  const isGone = goneFile.test(cause.message)
+  if (code === 'LEVEL_CORRUPTION' || isGone) return new DamagedError(options, cause.message, cause)
   if (isNoSpace(cause)) {
     return new GTStoreError(
       'DISK_FULL',
