@@ -96,7 +96,8 @@ test.serial('status --json has the shape that scripts rely on', async (t) => {
   t.true(Number(report.manager?.pid) > 1)
   t.is(report.nodes.length, 4)
   for (const node of report.nodes) {
-    const fields = 'bytes id incarnation keys ownership pid socket state vnodes'
+    const fields =
+      'bytes handoff hints id incarnation keys ownership pid readOnly reason repair socket state vnodes'
     t.is(Object.keys(node).sort().join(' '), fields)
     t.is(node.state, 'active')
     t.is(node.vnodes, 3)

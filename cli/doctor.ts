@@ -160,7 +160,8 @@ function sockets({ run }: Context): Look {
 async function manager({ run, command }: Context): Promise<Look> {
   if (!listProcesses(run).some(({ role }) => role === 'manager')) return ['ok', 'not running']
   const report = await Promise.race([askStatus(run), delay(askManagerMs, undefined)])
-  if (report === undefined) {
+  // A node answers in place of a manager that does not.
+  if (report === undefined || report.manager === null) {
     const detail = `does not answer within ${askManagerMs / 1000} s`
     return ['wrong', detail, `see \`${command} logs manager\`; \`${command} down\` and \`up\``]
   }
@@ -168,6 +169,9 @@ async function manager({ run, command }: Context): Promise<Look> {
   const text = `answers; ${report.state}, epoch ${report.epoch}`
   if (away.length > 0) return ['wrong', `${text}; down: ${away.join(' ')}`, `${command} logs`]
   if (report.state === 'forming') return ['wrong', text, `${command} node add`]
+  const full = report.nodes.filter(({ readOnly }) => readOnly).map(({ id }) => id)
+  if (full.length > 0) return ['wrong', `${text}; disk full: ${full.join(' ')}`, 'make room']
+  if (report.notices.length > 0) return ['warning', `${text}; ${report.notices.join('; ')}`]
   return ['ok', text]
 }
 

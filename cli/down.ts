@@ -6,7 +6,7 @@
 import { existsSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isProcessAlive } from '../shared/os/linux.js'
+import { isProcessAlive, signalProcess } from '../shared/os/linux.js'
 import { hasProcessFile, listProcesses } from '../shared/os/process-files.js'
 import { checkDataDirectory, checkRunDirectory } from '../shared/os/reach.js'
 import { readSwarmFile, swarmFilePath } from '../shared/os/swarm-file.js'
@@ -28,7 +28,7 @@ export async function down(context: Context, flags: { volumes?: boolean }): Prom
   const signals = catchSignals()
   const before = listProcesses(run)
   const supervisor = before.find(({ role }) => role === 'supervisor')
-  if (supervisor !== undefined) signal(supervisor, 'SIGTERM')
+  if (supervisor !== undefined) signalProcess(supervisor, 'SIGTERM')
   const others = before.filter(({ role }) => role !== 'supervisor')
   await stopSwarm(run, others, signals.first)
   if (supervisor !== undefined) await outlive(supervisor, signals.first)
@@ -93,17 +93,8 @@ function storedName(data: string): string | undefined {
 async function outlive(supervisor: ProcessId, interrupted: AbortSignal): Promise<void> {
   const deadline = performance.now() + killMs
   while (isProcessAlive(supervisor)) {
-    if (performance.now() > deadline || interrupted.aborted) signal(supervisor, 'SIGKILL')
+    if (performance.now() > deadline || interrupted.aborted) signalProcess(supervisor, 'SIGKILL')
     await delay(watchProcessesMs)
-  }
-}
-
-function signal(target: ProcessId, name: NodeJS.Signals): void {
-  if (!isProcessAlive(target)) return
-  try {
-    process.kill(target.pid, name)
-  } catch {
-    // It ended between the look and the signal.
   }
 }
 

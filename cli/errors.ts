@@ -2,6 +2,7 @@
  * From an error to what a user sees: what failed, why, what to do next, and an exit code that a
  * script can branch on. Scripts rely on the numbers; they never change their meaning.
  */
+import { journalHeldExitCode } from '../shared/os/exit-codes.js'
 import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
 
 export const exitCodes = {
@@ -13,6 +14,8 @@ export const exitCodes = {
   quorumUnavailable: 5,
   cannotConnect: 6,
   timeout: 7,
+  /** `run manager`, while another process is the manager (shared/os/exit-codes.ts). */
+  anotherManager: journalHeldExitCode,
   interrupted: 130,
 } as const
 

@@ -1,14 +1,16 @@
 /**
- * Keeps one process of the swarm running: starts it, or adopts one that an earlier supervisor
- * started, and starts it again when it crashes. A process that ends by itself with exit code 0 was
- * told to (it left, or the swarm stops) and stays gone.
+ * Keeps one process of the swarm running: starts it, or adopts one that somebody else started, and
+ * starts it again when it crashes. A process that ends by itself with exit code 0 was told to (it left,
+ * or the swarm stops) and stays gone.
  *
  * The pause before a restart doubles, so that a process that cannot start costs next to nothing, and
  * begins anew once the process has lived for a while, so that a crash a day is mended at once.
  */
 import type { ChildProcess } from 'node:child_process'
 import { isProcessAlive, startTimeOf } from '../shared/os/linux.js'
+import type { ProcessEntry } from '../shared/os/process-files.js'
 import type { Address, ProcessId } from '../shared/runtime/runtime.js'
+import { exitCodes } from './errors.js'
 import { restartForgetMs, restartPauseMaxMs, restartPauseMs, watchAdoptedMs } from './limits.js'
 
 export interface KeeperOptions {
@@ -16,6 +18,10 @@ export interface KeeperOptions {
   readonly name: string
   start(name: string): ChildProcess
   readonly restart: boolean
+  /** The process of this name that runs: it is adopted where it would be started. */
+  running(name: string): ProcessEntry | undefined
+  /** What the process is called by now: a node that was evicted goes on as a new one. */
+  nameOf(process: ProcessId): string | undefined
   /** An adopted process has no exit code: did it say goodbye? */
   endedClean(address: Address): boolean
   note(text: string): void
@@ -31,6 +37,8 @@ export class Keeper {
   #pauseMs = restartPauseMs
   #timer: NodeJS.Timeout | undefined
   #released = false
+  /** Somebody asked for it after its process died, before that was noticed. */
+  #asked = false
   /** Ended for good: clean, or crashed and not to be started again. */
   done = false
   /** It ran before this supervisor did. */
@@ -46,7 +54,20 @@ export class Keeper {
     return this.#process
   }
 
+  /** Starts it at once, also where it would stay down; nothing while it runs. */
   start(): void {
+    if (this.#released) return
+    if (this.#process === undefined) this.#startNow()
+    else this.#asked = !isProcessAlive(this.#process)
+  }
+
+  #startNow(): void {
+    clearTimeout(this.#timer)
+    const running = this.name === '' ? undefined : this.#options.running(this.name)
+    if (running !== undefined) {
+      this.#options.note(`${this.name} runs already (pid ${running.pid}): it is looked after`)
+      return this.adopt(running, running.address)
+    }
     this.#startedAt = performance.now()
     const child = this.#options.start(this.name)
     child.once('error', (error) => this.#crashed(`cannot be started: ${error.message}`))
@@ -54,6 +75,7 @@ export class Keeper {
     this.#process = { pid: child.pid, startTime: startTimeOf(child.pid) ?? '' }
     child.once('exit', (code, signal) => {
       if (code === 0) this.#ended('clean')
+      else if (code === exitCodes.anotherManager) this.#supplanted()
       else this.#crashed(signal === null ? `ended with exit code ${code}` : `ended by ${signal}`)
     })
   }
@@ -76,11 +98,27 @@ export class Keeper {
     clearTimeout(this.#timer)
   }
 
+  /** A standby took over: it is looked after in place of the one that found it there. */
+  #supplanted(): void {
+    const running = this.#options.running(this.name)
+    if (running === undefined) return this.#crashed('found another one in its place')
+    this.#options.note(`another process is the ${this.name} (pid ${running.pid})`)
+    this.adopt(running, running.address)
+  }
+
   #crashed(how: string): void {
     this.crashes++
     const { restart, note } = this.#options
+    if (this.#process !== undefined) this.name = this.#options.nameOf(this.#process) ?? this.name
     const name = this.name || 'a new node'
     const pid = this.#process === undefined ? '' : ` (pid ${this.#process.pid})`
+    if (this.#asked && !this.#released) {
+      this.#asked = false
+      note(`${name}${pid} ${how}; it is started again, as it was asked for`)
+      this.#process = undefined
+      this.#startNow()
+      return
+    }
     if (this.#released || !restart) {
       if (!this.#released) note(`${name}${pid} ${how}; it is not started again (--restart never)`)
       this.#ended('crashed')
@@ -89,7 +127,7 @@ export class Keeper {
     if (performance.now() - this.#startedAt > restartForgetMs) this.#pauseMs = restartPauseMs
     note(`${name}${pid} ${how}; it is started again in ${this.#pauseMs} ms`)
     this.#process = undefined
-    this.#timer = setTimeout(() => this.start(), this.#pauseMs)
+    this.#timer = setTimeout(() => this.#startNow(), this.#pauseMs)
     this.#pauseMs = Math.min(this.#pauseMs * 2, restartPauseMaxMs)
     this.#options.onEnded(this, 'crashed')
   }

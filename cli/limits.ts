@@ -38,3 +38,12 @@ export const logTailLines = 12
 export const printedBytesMax = 10 * 1024 * 1024
 /** Free space below this is reported by `doctor`. */
 export const freeBytesLeast = 1024 * 1024 * 1024
+/** How long a process may take to end after SIGKILL, or to be seen paused. */
+export const signalMs = 5_000
+/** A node that was started again serves within this time, unless its store is large. */
+export const restartMs = 15_000
+/** How often nodes are asked how far their repair is, and `--watch` shows transfers. */
+export const repairPollMs = 100
+export const watchPeriodMs = 1_000
+/** Pause before `verify --wait` looks at everything again. */
+export const verifyPauseMs = 500

@@ -65,12 +65,12 @@ export class ManagerLink implements Process {
     this.#failAll()
   }
 
-  received(_from: Address, message: Message): void {
+  received(from: Address, message: Message): void {
     if (this.#ended) return
+    // Commands may ask for a node, too.
+    if (message.kind === 'node.spawn') return this.#options.onSpawn(message.node)
+    if (from !== manager) return
     switch (message.kind) {
-      case 'node.spawn':
-        this.#options.onSpawn(message.node)
-        return
       case 'supervisor.register.ok':
       case 'swarm.status.ok':
         this.#settle(message.id, undefined, message)

@@ -16,6 +16,11 @@ type Admin = Awaited<ReturnType<typeof openAdmin>>
 type Kind = ChangeReport['change']
 type Command = Exclude<Kind, 'evict'>
 
+interface ForceFlags {
+  readonly force?: boolean
+  readonly acceptLoss?: boolean
+}
+
 const past: { readonly [K in Kind]: string } = {
   add: 'was added',
   remove: 'has left',
@@ -27,18 +32,30 @@ export function add(context: Context): Promise<number> {
   return change(context, 'add', '')
 }
 
-export function remove(context: Context, _flags: object, node: NodeId): Promise<number> {
-  return change(context, 'remove', node)
+export function remove(context: Context, flags: ForceFlags, node: NodeId): Promise<number> {
+  return change(context, 'remove', node, flags)
 }
 
-export function replace(context: Context, _flags: object, node: NodeId): Promise<number> {
-  return change(context, 'replace', node)
+export function replace(context: Context, flags: ForceFlags, node: NodeId): Promise<number> {
+  return change(context, 'replace', node, flags)
 }
 
-async function change(context: Context, kind: Command, target: NodeId | ''): Promise<number> {
+async function change(
+  context: Context,
+  kind: Command,
+  target: NodeId | '',
+  { force = false, acceptLoss = false }: ForceFlags = {},
+): Promise<number> {
   const { run, output, command } = context
+  if (acceptLoss && !force) {
+    throw new CommandError(
+      exitCodes.usage,
+      '--accept-loss is for a node that goes without its help',
+      `\`${command} node ${kind} ${target} --force --accept-loss\``,
+    )
+  }
   await using admin = await openAdmin({ run })
-  const { ticket, node } = await admin.submit(kind, target)
+  const { ticket, node } = await admin.submit(kind, target, { force, acceptLoss })
   const signals = catchSignals()
   const report = await watch(context, admin, ticket, signals.first)
   if (report === undefined) {

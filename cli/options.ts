@@ -85,3 +85,8 @@ export function nodeId(text: string): string {
   if (/^n[1-9][0-9]*$/.test(text)) return text
   throw new InvalidArgumentError('A node is named n1, n2, ...: see `gtstore status`.')
 }
+
+/** A node, or the manager. */
+export function processId(text: string): string {
+  return text === 'manager' ? text : nodeId(text)
+}

@@ -5,15 +5,24 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { maxFlightMs } from '../shared/runtime/limits.js'
-import { type Context, contextOf, type GlobalFlags, integer, nodeId } from './options.js'
-import { nodesMax, valueBytesLimit, virtualNodesMax } from './swarm-options.js'
+import { type Context, contextOf, type GlobalFlags, integer, nodeId, processId } from './options.js'
+import { byteCount, duration } from './quantities.js'
+import {
+  evictAfterMsLeast,
+  evictAfterMsMost,
+  handoffRateLeast,
+  nodesMax,
+  valueBytesLimit,
+  virtualNodesMax,
+} from './swarm-options.js'
 
 /** A write must not be on its way for longer (limits.ts, maxFlightMs). */
 const callMillisMax = maxFlightMs
 
 const exitCodeHelp = `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 key not found, 4 condition failed,
-  5 quorum not available, 6 cannot connect, 7 timeout with unknown outcome, 130 interrupted`
+  5 quorum not available, 6 cannot connect, 7 timeout with unknown outcome,
+  8 another process is the manager, 130 interrupted`
 
 /** Runs one command; the exit code comes back. */
 type Run<Flags, Args extends readonly unknown[]> = (
@@ -81,6 +90,7 @@ function addSwarmCommands(program: Command): void {
   const run = program.command('run').description('run one process by hand, in the foreground')
   withSwarmOptions(run.command('manager'))
     .description('the manager; SIGINT or SIGTERM stops the swarm')
+    .option('--standby', 'wait until the manager dies or hangs, then take its place')
     .addOption(logLevel())
     .action(action(async () => (await import('./run.js')).runManager))
   run
@@ -108,6 +118,20 @@ function withSwarmOptions(command: Command): Command {
     )
     .addOption(new Option('--restart <when>', 'crashed processes (on-failure)').choices(restart))
     .option('--value-bytes-max <bytes>', 'largest value (8 MiB)', integer(1, valueBytesLimit))
+    .option(
+      '--evict-after <duration>',
+      'a node that is down for so long loses its place (30s)',
+      duration(evictAfterMsLeast, evictAfterMsMost),
+    )
+    .option(
+      '--sloppy',
+      'hints count towards W: writes go on with fewer owners, reads may miss them',
+    )
+    .option(
+      '--handoff-rate <bytes>',
+      'bytes per second that a node receives by handoffs (0: no limit)',
+      byteCount(handoffRateLeast),
+    )
 }
 
 function logLevel(): Option {
@@ -147,7 +171,10 @@ function addInspectionCommands(program: Command): void {
     .description('who owns what')
     .option('--key <key>', 'the owners of this key')
     .action(action(async () => (await import('./ring.js')).ring))
-  addNodeCommands(program.command('node').description('change the membership'))
+  addRecoveryCommands(program)
+  const node = program.command('node').description('change the membership, try a failure')
+  addMembershipCommands(node)
+  addProcessCommands(node)
   program
     .command('logs [processes...]')
     .description('what the processes logged: n1 n2 ..., manager, supervisor; all by default')
@@ -168,19 +195,67 @@ function addInspectionCommands(program: Command): void {
     .action(action(async () => (await import('./bench.js')).bench))
 }
 
-function addNodeCommands(node: Command): void {
+function addRecoveryCommands(program: Command): void {
+  program
+    .command('transfers')
+    .description('what the nodes copy, keep for others and mend right now')
+    .option('--watch', 'show it again every second, until Ctrl-C')
+    .action(action(async () => (await import('./transfers.js')).transfers))
+  program
+    .command('repair')
+    .description('have the owners of every key compare and mend their copies now')
+    .option('--node <id>', 'only what this node owns', nodeId)
+    .action(action(async () => (await import('./repair.js')).repair))
+  program
+    .command('verify')
+    .description(
+      'count copies missing, misplaced, divergent or beyond N; exit code 1 if there are any',
+    )
+    .option('--wait <seconds>', 'look again until all is well, or so long', integer(0, 86_400), 0)
+    .action(action(async () => (await import('./verify.js')).verify))
+}
+
+function addMembershipCommands(node: Command): void {
   node
     .command('add')
     .description('start a new node; it takes its share of the data')
     .action(action(async () => (await import('./node.js')).add))
-  node
-    .command('remove')
-    .argument('<id>', 'the node', nodeId)
+  withForce(node.command('remove'))
     .description('let a node leave; its data goes to the others first')
     .action(action(async () => (await import('./node.js')).remove))
-  node
-    .command('replace')
-    .argument('<id>', 'the node', nodeId)
+  withForce(node.command('replace'))
     .description('start a new node that takes the place of this one')
     .action(action(async () => (await import('./node.js')).replace))
+}
+
+function withForce(command: Command): Command {
+  return command
+    .argument('<id>', 'the node', nodeId)
+    .option(
+      '--force',
+      'without its help: it is killed, its ranges are copied from the other owners',
+    )
+    .option(
+      '--accept-loss',
+      'with --force: go on where too few owners are left to have every write',
+    )
+}
+
+function addProcessCommands(node: Command): void {
+  const load = () => import('./node-processes.js')
+  const signal = (name: string) => node.command(name).argument('<id>', 'the node', processId)
+  signal('kill')
+    .description('end its process at once, without a goodbye (SIGKILL)')
+    .action(action(async () => (await load()).kill))
+  signal('pause')
+    .description('stop its process where it is, until `resume` (SIGSTOP)')
+    .action(action(async () => (await load()).pause))
+  signal('resume')
+    .description('let a paused process go on (SIGCONT)')
+    .action(action(async () => (await load()).resume))
+  node
+    .command('restart')
+    .argument('<id>', 'the node', nodeId)
+    .description('kill its process, where there is one, and have the supervisor start it again')
+    .action(action(async () => (await load()).restart))
 }

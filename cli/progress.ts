@@ -28,6 +28,7 @@ export async function openProgress(): Promise<Progress> {
     },
     stop: () => {
       if (started) bar.stop()
+      started = false
     },
   }
 }

@@ -14,7 +14,8 @@ export async function ring(context: Context, flags: { key?: string }): Promise<n
   return printOwners(context, description, flags.key)
 }
 
-function noRing({ run, command }: Context): CommandError {
+/** Nothing to look at: no swarm runs here. */
+export function noRing({ run, command }: Context): CommandError {
   return new CommandError(
     exitCodes.cannotConnect,
     `there is no ring in ${run}: no swarm runs there, or no node has joined yet`,

@@ -18,14 +18,15 @@ import { type SwarmFlags, settleOptions } from './swarm-options.js'
 
 export function runManager(
   context: Context,
-  flags: SwarmFlags & { logLevel: string },
+  flags: SwarmFlags & { logLevel: string; standby?: boolean },
 ): Promise<number> {
   const { swarm, run, data } = context
   prepare(context)
   const stored = readSwarmFile(data)
   const options = settleOptions(swarm, flags, stored)
   if (stored === undefined) writeSwarmFile(data, options)
-  return inForeground(managerArguments({ run, data, logLevel: flags.logLevel }, options))
+  const args = managerArguments({ run, data, logLevel: flags.logLevel }, options)
+  return inForeground(flags.standby === true ? [...args, '--standby'] : args)
 }
 
 export function runNode(

@@ -21,35 +21,63 @@ const colours = {
 } as const
 
 async function describe(report: StatusReport): Promise<string> {
-  const { swarm, state, epoch, replicas, readQuorum, writeQuorum, durability, manager } = report
+  const { swarm, state, epoch, replicas, readQuorum, writeQuorum, durability } = report
   const head = `swarm "${swarm}" is ${paint(process.stdout, colours[state], state)}`
   const missing = replicas - report.nodes.filter((node) => node.state === 'active').length
   const needed = state === 'forming' && missing > 0 ? ` (${missing} more needed)` : ''
   const facts = `N=${replicas} R=${readQuorum} W=${writeQuorum}, durability ${durability}`
-  const columns = ['node', 'life', 'pid', 'state', 'vnodes', 'share', 'keys', 'bytes', 'socket']
+  const columns = ['node', 'life', 'pid', 'state', 'vnodes', 'share', 'keys', 'bytes', 'hints']
   return [
-    `${head}${needed}: epoch ${epoch}, ${facts}, ${manager === null ? 'the manager is down' : `manager pid ${manager.pid}`}`,
-    await formatTable(columns, report.nodes.map(nodeRow)),
+    `${head}${needed}: epoch ${epoch}, ${facts}, ${managerOf(report)}`,
+    await formatTable([...columns, 'socket', ''], report.nodes.map(nodeRow)),
     ...report.changes.map(changeLine),
+    ...report.notices.map((notice) => `${paint(process.stdout, 'yellow', 'notice:')} ${notice}`),
   ].join('\n')
 }
 
+/** Without it everything but membership goes on. */
+function managerOf({ manager }: StatusReport): string {
+  if (manager !== null) return `manager pid ${manager.pid}`
+  return paint(process.stdout, 'red', 'the manager is down: a node answers')
+}
+
 function nodeRow(node: NodeReport): string[] {
-  const { id, incarnation, pid, state, vnodes, ownership, keys, bytes, socket } = node
+  const { id, incarnation, pid, state, vnodes, ownership, keys, bytes, hints, socket } = node
   return [
     id,
     String(incarnation),
     String(pid),
-    paint(process.stdout, state === 'active' ? 'green' : 'yellow', state),
+    paint(process.stdout, stateColours[state] ?? 'yellow', state),
     String(vnodes),
     `${(ownership * 100).toFixed(1)} %`,
     keys === null ? '?' : String(keys),
     bytes === null ? '?' : formatBytes(bytes),
+    hints === null ? '?' : String(hints.keys),
     socket,
+    remarkOf(node),
   ]
 }
 
-function changeLine({ ticket, change, node, state, reason, progress }: ChangeReport): string {
+const stateColours: { readonly [S in NodeReport['state']]?: 'green' | 'red' } = {
+  active: 'green',
+  down: 'red',
+}
+
+/** Why it is down, or what it does not do. */
+function remarkOf({ reason, readOnly }: NodeReport): string {
+  return [reason, readOnly ? 'read-only: its disk is nearly full' : '']
+    .filter((part) => part !== '')
+    .join(', ')
+}
+
+export function changeLine({
+  ticket,
+  change,
+  node,
+  state,
+  reason,
+  progress,
+}: ChangeReport): string {
   const { rangesDone, rangesTotal, keys, bytes } = progress
   const done = rangesTotal === 0 ? '' : `, ${rangesDone} of ${rangesTotal} ranges`
   const copied = keys === 0 ? '' : `, ${keys} keys (${formatBytes(bytes)}) copied`

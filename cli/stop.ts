@@ -6,7 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from '../client/admin.js'
-import { isProcessAlive } from '../shared/os/linux.js'
+import { isProcessAlive, killProcess } from '../shared/os/linux.js'
 import { listProcesses, type ProcessEntry } from '../shared/os/process-files.js'
 import type { ProcessId } from '../shared/runtime/runtime.js'
 import {
@@ -84,14 +84,4 @@ async function allGone(
     await delay(watchProcessesMs)
   }
   return true
-}
-
-/** Stores are safe against this, as against any crash. */
-export function killProcess(process_: ProcessId): void {
-  if (!isProcessAlive(process_)) return
-  try {
-    process.kill(process_.pid, 'SIGKILL')
-  } catch {
-    // It ended between the look and the kill.
-  }
 }

@@ -6,7 +6,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { hasProcessFile, listProcesses } from '../shared/os/process-files.js'
+import { killProcess } from '../shared/os/linux.js'
+import { hasProcessFile, lastAddressOf, listProcesses } from '../shared/os/process-files.js'
 import { openSocketRuntime, type SocketRuntime } from '../shared/os/sockets.js'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import type { StatusReport, SwarmState } from '../shared/protocol/messages.js'
@@ -22,7 +23,7 @@ import {
   startProcess,
   Utterances,
 } from './processes.js'
-import { killProcess, stopSwarm } from './stop.js'
+import { stopSwarm } from './stop.js'
 
 /** What a node is called before it has an id. */
 const newNode = 'node'
@@ -79,7 +80,7 @@ export class Supervisor {
     const runtime = await openSocketRuntime({
       run: at.run,
       self: 'supervisor',
-      listen: false,
+      listen: true,
       log,
     })
     return new Supervisor(options, runtime)
@@ -102,7 +103,7 @@ export class Supervisor {
   async start(interrupted: AbortSignal): Promise<Readiness> {
     const running = listProcesses(this.#options.at.run)
     for (const { role, address, pid, startTime } of running) {
-      if (role === 'node') this.#keepNode(nodeOf(address)).adopt({ pid, startTime }, address)
+      if (role === 'node') this.#keepNode(nameOf(address) ?? '').adopt({ pid, startTime }, address)
     }
     const manager = running.find(({ role }) => role === 'manager')
     if (manager === undefined) this.#manager.start()
@@ -189,8 +190,9 @@ export class Supervisor {
   }
 
   #spawn(node: NodeId | ''): void {
-    if (node !== '' && [...this.#nodes].some(({ name }) => name === node)) return
-    this.#keepNode(node).start()
+    const kept = [...this.#nodes].find(({ name }) => node !== '' && name === node)
+    const keeper = kept ?? this.#keepNode(node)
+    keeper.start()
   }
 
   #keepManager(): Keeper {
@@ -232,6 +234,8 @@ export class Supervisor {
       name,
       start,
       restart: options.restart === 'on-failure',
+      running: (of) => listProcesses(at.run).find(({ address }) => nameOf(address) === of),
+      nameOf: (process) => nameOf(lastAddressOf(at.run, process) ?? ''),
       endedClean: (address) => !hasProcessFile(at.run, address),
       note,
       onEnded,
@@ -262,7 +266,7 @@ export class Supervisor {
   }
 }
 
-/** The id in a node's address, `n3` of `n3.1`; none while it asks for one. */
-function nodeOf(address: string): NodeId | '' {
-  return /^(n\d+)\.\d+$/.exec(address)?.[1] ?? ''
+/** `manager`, or the id in a node's address, `n3` of `n3.1`; undefined while it asks for one. */
+function nameOf(address: string): string | undefined {
+  return /^(manager|n\d+(?=\.\d+$))/.exec(address)?.[1]
 }

@@ -6,17 +6,30 @@
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import { evictAfterMsDefault, valueBytesMaxDefault } from '../shared/runtime/limits.js'
 import { CommandError, exitCodes } from './errors.js'
+import { formatDuration } from './quantities.js'
 
-/** What was asked for; what is left out is stored or has a default. */
-export type SwarmFlags = { readonly [K in keyof Omit<SwarmOptions, 'swarm'>]?: SwarmOptions[K] }
+type Asked = { readonly [K in keyof Omit<SwarmOptions, 'swarm'>]?: SwarmOptions[K] | undefined }
+
+/** What was asked for, by the names of the command line; what is left out is stored or has a default. */
+export interface SwarmFlags extends Omit<Asked, 'evictAfterMs' | 'handoffBytesPerSecond'> {
+  /** Milliseconds. */
+  readonly evictAfter?: number
+  /** Bytes per second. */
+  readonly handoffRate?: number
+}
 
 /** A bound against slips of the keyboard: each node is a process. */
 export const nodesMax = 256
 export const virtualNodesMax = 256
 /** A value must fit a peer's bounded queue (limits.ts) several times over. */
 export const valueBytesLimit = 32 * 1024 * 1024
+/** Below, a slow start would count as a death; above, nobody waits. */
+export const evictAfterMsLeast = 1_000
+export const evictAfterMsMost = 24 * 60 * 60_000
+/** Below, one batch of a handoff would take minutes. */
+export const handoffRateLeast = 1_024
 
-const flagNames: { readonly [K in keyof SwarmFlags]-?: string } = {
+const flagNames: { readonly [K in keyof Asked]-?: string } = {
   nodes: '--nodes',
   replicas: '--replicas',
   readQuorum: '--read-quorum',
@@ -33,32 +46,39 @@ const flagNames: { readonly [K in keyof SwarmFlags]-?: string } = {
 /** The options to run with: those stored if there are any, else those asked for and the defaults. */
 export function settleOptions(
   swarm: string,
-  asked: SwarmFlags,
+  flags: SwarmFlags,
   stored: SwarmOptions | undefined,
 ): SwarmOptions {
+  const asked: Asked = {
+    ...flags,
+    evictAfterMs: flags.evictAfter,
+    handoffBytesPerSecond: flags.handoffRate,
+  }
   if (stored === undefined) return withDefaults(swarm, asked)
   refuseContradiction('--swarm', swarm, stored.swarm)
-  for (const name of Object.keys(flagNames) as (keyof SwarmFlags)[]) {
+  for (const name of Object.keys(flagNames) as (keyof Asked)[]) {
     const value = asked[name]
-    if (value !== undefined) refuseContradiction(flagNames[name], value, stored[name])
+    if (value === undefined) continue
+    const write = (option: unknown) =>
+      name === 'evictAfterMs' ? formatDuration(Number(option)) : String(option)
+    refuseContradiction(flagNames[name], write(value), write(stored[name]))
   }
   return stored
 }
 
-function refuseContradiction(
-  flag: string,
-  asked: string | number | boolean,
-  stored: string | number | boolean,
-): void {
+function refuseContradiction(flag: string, asked: string, stored: string): void {
   if (asked === stored) return
+  // A flag without a value.
+  const made = stored === 'false' ? `without ${flag}` : `with ${flag} ${stored}`
+  const wanted = asked === 'true' ? flag : `${flag} ${asked}`
   throw new CommandError(
     exitCodes.usage,
-    `the data was made with ${flag} ${stored}, but ${flag} ${asked} is asked for`,
+    `the data was made ${made}, but ${wanted} is asked for`,
     `leave ${flag} out, name another swarm, or start anew with \`gtstore down --volumes\``,
   )
 }
 
-function withDefaults(swarm: string, asked: SwarmFlags): SwarmOptions {
+function withDefaults(swarm: string, asked: Asked): SwarmOptions {
   const replicas = asked.replicas ?? 3
   const majority = Math.floor(replicas / 2) + 1
   const readQuorum = asked.readQuorum ?? majority
