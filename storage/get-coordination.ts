@@ -5,11 +5,12 @@
  * later meets this version or a newer one (Attiya, Bar-Noy, Dolev, "Sharing memory robustly in
  * message-passing systems", the read's second phase). The usual case, R agreeing replies with
  * R >= W, costs nothing. A key that no asked owner has is known to be absent everywhere it matters:
- * absence is the lowest version.
+ * absence is the lowest version. An owner whose reply shows less than was answered gets it written too,
+ * after the answer: nobody waits for that, and it counts as nothing.
  *
  * A call that lowers R below the swarm's is outside that promise: it gets the newest of what it read.
  */
-import { newest, type StoredRecord } from '../shared/data/record.js'
+import { newest, type StoredRecord, supersedes } from '../shared/data/record.js'
 import { compareVersions } from '../shared/data/version.js'
 import type { Message, ReplicaGetOk } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
@@ -76,6 +77,17 @@ export class GetCoordination extends Coordination<GetRequest> {
 
   protected override reply(): void {
     replyGet(this.desk.runtime, this.request, this.newest, this.desk.self)
+    if (this.known === undefined && this.newest !== undefined) this.mend(this.newest)
+  }
+
+  /** The deadline bounds the age of what was read, as the owners do with `born`. */
+  private mend(record: StoredRecord): void {
+    if (this.desk.runtime.hostMicros() > this.request.deadline) return
+    for (const [index, owner] of this.candidates.entries()) {
+      if (this.replies[index] === null || this.holdsNewest(index)) continue
+      if (owner === this.desk.self) this.writeOwn(record, () => {})
+      else this.writeTo(owner, record, this.request.born)
+    }
   }
 
   /** An owner is slow: ask a further one, or stop waiting for those beyond the quorum. */
@@ -137,7 +149,8 @@ export class GetCoordination extends Coordination<GetRequest> {
 
   private heard(node: NodeId, record: StoredRecord | undefined): void {
     const index = this.candidates.indexOf(node)
-    if (!this.isOpen() || this.known !== undefined || this.replies[index] !== null) return
+    if (this.over || this.known !== undefined || this.replies[index] !== null) return
+    if (!this.isOpen()) return this.heardLate(index, record)
     this.replies[index] = record
     this.answers++
     const bytes = record?.value?.length ?? 0
@@ -145,6 +158,12 @@ export class GetCoordination extends Coordination<GetRequest> {
     this.desk.readBytes.take(bytes)
     this.newest = newest(this.newest, record)
     if (this.quorum.ack(node) === 'met') this.weigh(false)
+  }
+
+  /** The answer stands already; what is newer than it was not asked for. */
+  private heardLate(index: number, record: StoredRecord | undefined): void {
+    const isNewer = record !== undefined && supersedes(record, this.newest)
+    if (!isNewer) this.replies[index] = record
   }
 
   /** With a read quorum: answer, wait for the others that were asked, or write back. */
