@@ -129,6 +129,7 @@ interface Timer {
 interface Seat {
   readonly node: StorageNode
   readonly engine: TableEngine
+  readonly hints: TableEngine
   ended: StopReason | undefined
 }
 
@@ -140,6 +141,7 @@ export class Cluster {
   readonly dead = new Set<number>()
   private readonly seats = new Map<Address, Seat>()
   private readonly muted = new Set<Address>()
+  private readonly gone = new Set<Address>()
   private readonly rings = new Map<number, RingDescription>()
   private queue: { from: Address; to: Address; message: Message }[] = []
   private turnEnds: (() => void)[] = []
@@ -155,6 +157,8 @@ export class Cluster {
     const member = { id, incarnation, pid: 1, startTime: '1' }
     const address = addressOf(member)
     const returning = engine.metas.size > 0
+    const hints = new TableEngine()
+    this.gone.delete(address)
     const node = new StorageNode({
       member,
       store: `store of ${id}`,
@@ -167,7 +171,7 @@ export class Cluster {
       valueBytesMax: 1024,
       runtime: this.runtimeOf(address),
       engine,
-      hints: new TableEngine(),
+      hints,
       disk: { isLow: () => false },
       sloppy: false,
       handoffBytesPerSecond: 0,
@@ -177,7 +181,7 @@ export class Cluster {
         seat.ended = reason
       },
     })
-    const seat: Seat = { node, engine, ended: undefined }
+    const seat: Seat = { node, engine, hints, ended: undefined }
     this.seats.set(address, seat)
     node.start()
     this.run()
@@ -205,7 +209,10 @@ export class Cluster {
 
   /** The processes are gone: everybody who talked to them sees their connections close. */
   kill(...gone: Address[]): void {
-    for (const address of gone) this.seats.delete(address)
+    for (const address of gone) {
+      this.seats.delete(address)
+      this.gone.add(address)
+    }
     this.queue = this.queue.filter(({ from, to }) => !gone.includes(from) && !gone.includes(to))
     for (const seat of this.seats.values()) {
       for (const address of gone) seat.node.closed(address)
@@ -216,6 +223,10 @@ export class Cluster {
   /** The processes are stopped: what is said to them is lost, and nobody sees it. */
   mute(...addresses: Address[]): void {
     for (const address of addresses) this.muted.add(address)
+  }
+
+  unmute(...addresses: Address[]): void {
+    for (const address of addresses) this.muted.delete(address)
   }
 
   send(from: Address, to: Address, message: Message): void {
@@ -313,7 +324,10 @@ export class Cluster {
           this.turnEnds.push(fire)
           return () => {}
         }
-        const timer = { at: this.nowMs + ms, fire }
+        const fireAlive = () => {
+          if (!this.gone.has(self)) fire()
+        }
+        const timer = { at: this.nowMs + ms, fire: fireAlive }
         this.timers.push(timer)
         return () => {
           this.timers = this.timers.filter((other) => other !== timer)
