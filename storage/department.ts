@@ -5,9 +5,13 @@
  * more of them.
  */
 import type { Message, MessageKind, NodeStatsOk } from '../shared/protocol/messages.js'
+import type { Entry } from '../shared/runtime/ports.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Desk } from './desk.js'
 import type { StorageNodeOptions } from './node.js'
+import { Collector } from './repair/collector.js'
+import { Pace } from './repair/pace.js'
+import { Repair } from './repair/repair.js'
 import { StandIn } from './stand-in/stand-in.js'
 
 export interface Department {
@@ -27,5 +31,9 @@ export interface Department {
 }
 
 export function openDepartments(desk: Desk, options: StorageNodeOptions): readonly Department[] {
-  return [new StandIn(desk, options)]
+  const pace = new Pace(desk.runtime, options.handoffBytesPerSecond)
+  const collector = new Collector({ desk, hints: options.hints, pace })
+  const isLeftOut = (entry: Entry) => collector.isLeftOut(entry)
+  const repair = new Repair({ desk, pace, isLeftOut }, options.returning)
+  return [new StandIn(desk, options), repair, collector]
 }
