@@ -139,11 +139,14 @@ export class Cluster {
   readonly inbox = new Map<Address, Message[]>()
   /** Pids of processes that are gone, whatever became of their connections. */
   readonly dead = new Set<number>()
+  /** Looks at each message before it arrives; what it returns false for is kept back. */
+  mayArrive: (message: Message, from: Address, to: Address) => boolean = () => true
   private readonly seats = new Map<Address, Seat>()
   private readonly muted = new Set<Address>()
   private readonly gone = new Set<Address>()
   private readonly rings = new Map<number, RingDescription>()
   private queue: { from: Address; to: Address; message: Message }[] = []
+  private keptBack: { from: Address; to: Address; message: Message }[] = []
   private turnEnds: (() => void)[] = []
   private timers: Timer[] = []
   private nowMs = 1_000
@@ -274,6 +277,20 @@ export class Cluster {
     for (const fire of turnEnds) fire()
   }
 
+  /** What was kept back arrives now. */
+  letArrive(): void {
+    const { keptBack } = this
+    this.keptBack = []
+    this.mayArrive = () => true
+    this.queue.push(...keptBack)
+    this.run()
+  }
+
+  /** Time passes while all processes are stopped: no timer fires. */
+  sleep(ms: Millis): void {
+    this.nowMs += ms
+  }
+
   advance(ms: Millis): void {
     const end = this.nowMs + ms
     for (;;) {
@@ -304,6 +321,10 @@ export class Cluster {
   private deliver(from: Address, to: Address, message: Message): void {
     this.trace.push(`${from} > ${to} ${message.kind}`)
     if (this.muted.has(to)) return
+    if (!this.mayArrive(message, from, to)) {
+      this.keptBack.push({ from, to, message })
+      return
+    }
     const seat = this.seats.get(to)
     if (seat !== undefined) seat.node.received(from, message)
     else if (/^n\d/.test(to)) this.seats.get(from)?.node.closed(to)
