@@ -5,13 +5,18 @@
  */
 import type { StoredRecord } from '../shared/data/record.js'
 import type { Micros } from '../shared/data/version.js'
-import type { Message } from '../shared/protocol/messages.js'
+import type { ErrorReply, Message } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Arc } from '../shared/ring/ring.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
 import type { Answer } from './fence.js'
 import { type Request, replyError } from './request.js'
+
+export type Refusal = Pick<ErrorReply, 'code' | 'definite'>
+
+/** Of the own replica, as the others would say it. */
+export const diskFull: Refusal = { code: 'DISK_FULL', definite: true }
 
 export abstract class Coordination<R extends Request> implements Exchange, Answer {
   readonly epoch: number
@@ -37,8 +42,8 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
   /** An owner answered. */
   protected abstract answered(node: NodeId, reply: Message): void
 
-  /** An owner will not answer. */
-  protected abstract failed(node: NodeId): void
+  /** An owner will not answer, or refuses. */
+  protected abstract failed(node: NodeId, refusal?: Refusal): void
 
   protected abstract reply(): void
 
@@ -51,7 +56,7 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
     }
     const node = this.desk.nodeAt(from)
     if (node === undefined) return
-    if (reply.kind === 'error') this.failed(node)
+    if (reply.kind === 'error') this.failed(node, reply)
     else this.answered(node, reply)
   }
 
@@ -88,7 +93,7 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
     this.desk.fence.release(this)
   }
 
-  protected refuse(code: 'TIMEOUT' | 'QUORUM_UNAVAILABLE', message: string): void {
+  protected refuse(code: 'TIMEOUT' | 'QUORUM_UNAVAILABLE' | 'DISK_FULL', message: string): void {
     if (this.over) return
     this.end()
     replyError(this.desk.runtime, this.request, code, message)
@@ -100,8 +105,9 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
 
   /** Merges into the own replica; `acknowledged` follows once that is durable, unless it is late. */
   protected writeOwn(record: StoredRecord, acknowledged: () => void): void {
-    const { engine, self } = this.desk
+    const { engine, self, disk } = this.desk
     const { token, key } = this.request
+    if (disk.isLow()) return this.failed(self, diskFull)
     engine.apply({ token, key, record }, (error) => {
       if (error !== undefined) {
         this.desk.storageFailed(error)
@@ -116,7 +122,7 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
   protected writeTo(owner: NodeId, { version, value }: StoredRecord, born: Micros): boolean {
     const { ring, peers, runtime } = this.desk
     const address = ring.address(owner)
-    if (!peers.isReachable(address)) return false
+    if (!peers.mayAnswer(address)) return false
     const { id, epoch } = this
     const { token, key } = this.request
     return runtime.send(address, {

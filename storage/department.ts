@@ -9,6 +9,8 @@ import type { Entry } from '../shared/runtime/ports.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Desk } from './desk.js'
 import type { StorageNodeOptions } from './node.js'
+import { PushReceiver } from './handoff-push.js'
+import { Hints } from './hints/hints.js'
 import { Collector } from './repair/collector.js'
 import { Pace } from './repair/pace.js'
 import { Repair } from './repair/repair.js'
@@ -35,5 +37,6 @@ export function openDepartments(desk: Desk, options: StorageNodeOptions): readon
   const collector = new Collector({ desk, hints: options.hints, pace })
   const isLeftOut = (entry: Entry) => collector.isLeftOut(entry)
   const repair = new Repair({ desk, pace, isLeftOut }, options.returning)
-  return [new StandIn(desk, options), repair, collector]
+  const hints = new Hints(desk, options)
+  return [new StandIn(desk, options), hints, new PushReceiver(desk), repair, collector]
 }

@@ -22,6 +22,7 @@ export class Replica {
 
   put(from: Address, message: ReplicaPut): void {
     const { id, epoch, token, key, value, version, born } = message
+    if (this.desk.disk.isLow()) return this.refuse(from, id, 'DISK_FULL', 'the disk is nearly full')
     const refusal = stampRefusal(this.desk.runtime, this.boot, version, born)
     if (refusal !== undefined) return this.refuse(from, id, 'EXPIRED', refusal)
     this.desk.engine.apply({ token, key, record: { version, value } }, (error) => {
@@ -58,8 +59,10 @@ export class Replica {
     this.refuse(from, id, 'STORAGE_FAILED', error.message)
   }
 
+  /** Definite unless the store had begun with it. */
   private refuse(from: Address, id: number, code: ErrorCode, message: string): void {
-    this.desk.runtime.send(from, { kind: 'error', id, code, definite: false, message })
+    const definite = code !== 'STORAGE_FAILED'
+    this.desk.runtime.send(from, { kind: 'error', id, code, definite, message })
   }
 }
 
@@ -78,6 +81,12 @@ export function stampRefusal(
   if (version.boot > boot || (version.boot === boot && version.micros > now)) {
     return 'the version is ahead of the host clock'
   }
+  return flightRefusal(runtime, born)
+}
+
+/** The same of the flight alone, for what was read from a store: its stamps may be of any age. */
+export function flightRefusal(runtime: Runtime, born: number): string | undefined {
+  const now = runtime.hostMicros()
   if (born > now) return 'the message was born ahead of the host clock'
   if (now - born > maxFlightMs * 1000) {
     return `the message was under way for more than ${maxFlightMs} ms`

@@ -61,6 +61,8 @@ export class Ring {
   readonly #ends: Uint32Array
   readonly #members: ReadonlyMap<NodeId, Member>
   readonly #addresses: ReadonlyMap<NodeId, Address>
+  /** Found when first asked for. */
+  readonly #fallbacks = new Map<Arc, readonly NodeId[]>()
 
   constructor(description: RingDescription) {
     const { placement, change, members } = description
@@ -96,6 +98,19 @@ export class Ring {
     return this.#addresses.get(id)
   }
 
+  /**
+   * Who can stand in for the arc's owners: the distinct nodes that follow them, clockwise. Joiners do
+   * not, since an aborted change would leave them with what they keep for others; leavers come last.
+   */
+  fallbacksOf(arc: Arc): readonly NodeId[] {
+    let fallbacks = this.#fallbacks.get(arc)
+    if (fallbacks === undefined) {
+      fallbacks = fallbacksOf(arc, this.description)
+      this.#fallbacks.set(arc, fallbacks)
+    }
+    return fallbacks
+  }
+
   /** What the node owns in the placement or in the next one, as few ranges as possible. */
   ownedRanges(id: NodeId): Range[] {
     const owned = this.arcs.filter(
@@ -129,6 +144,24 @@ function arcsOf(placement: Placement, next: Placement): Arc[] {
     }
     return { ...range, owners, quorums, next: { owners: nextOwners, quorums: nextQuorums } }
   })
+}
+
+function fallbacksOf(arc: Arc, { placement, change }: RingDescription): readonly NodeId[] {
+  const { tokens, nodes } = placement
+  const after = Math.max(
+    0,
+    tokens.findIndex((token) => token > arc.to),
+  )
+  const clockwise = new Set([...nodes.slice(after), ...nodes.slice(0, after)])
+  const others = [...clockwise].filter(
+    (node) => !arc.owners.includes(node) && arc.next?.owners.includes(node) !== true,
+  )
+  if (change === undefined) return others
+  const staying = new Set(change.next.nodes)
+  return [
+    ...others.filter((node) => staying.has(node)),
+    ...others.filter((node) => !staying.has(node)),
+  ]
 }
 
 /** Their order does not matter: the coordinator is an owner, whichever. */

@@ -64,6 +64,8 @@ export const joinBatchMs = 25
 export const foundingQuietMs = 500
 /** How often the manager looks whether a process that lost its connection still lives. */
 export const livenessCheckMs = 100
+/** A supervisor restarts a crashed node by itself within this time; later the manager asks for it. */
+export const revivalPauseMs = 2_000
 /** `status` shows what the nodes have answered by then; a paused one must not hold it up. */
 export const statusWaitMs = 500
 /** A stopping manager waits this long for the nodes, which flush their stores, to go first. */
@@ -120,6 +122,8 @@ export const managerRepeatMaxMs = 8_000
 export const hintBytesMax = 256 * 1024 * 1024
 /** How often a node looks whether its hints can be delivered. */
 export const hintDrainMs = 1_000
+/** Between two pages of hints requests go first. */
+export const hintPauseMs = 1
 /** How often the owners of a range compare what they hold. */
 export const repairPeriodMs = 60_000
 /** Leaves of a Merkle tree over one range, and the bytes of each hash. */
@@ -145,6 +149,6 @@ export const nodeClientIdBlock = 1_000
 /** A store with less room than the smaller of these takes no more writes: bytes, share of the disk. */
 export const diskReserveBytes = 64 * 1024 * 1024
 export const diskReserveShareMax = 0.05
-export const diskCheckMs = 1_000
+export const diskCheckMs = 250
 /** A standby takes over from a manager that is dead, or has not answered for this long. */
 export const standbyPatienceMs = 5_000

@@ -1,0 +1,227 @@
+/**
+ * Hinted handoff: a node keeps writes for owners of their keys that missed them, and hands them over
+ * when these can be reached again (DeCandia et al., "Dynamo", section 4.6). Unlike there a hint names no
+ * owner: it is owed to all current owners of its key, whoever they are by then. So it survives an
+ * eviction and any change of the ring, and while a hint exists, some owner may lack the write.
+ *
+ * A walk through the hints is worth its cost only if something changed: a hint came whose owners are
+ * all there, the ring is another one, or an owner that was missing can be reached.
+ */
+import type { Micros } from '../../shared/data/version.js'
+import type { ErrorCode } from '../../shared/protocol/errors.js'
+import type { HintPut, HintQuery, Message, NodeStatsOk } from '../../shared/protocol/messages.js'
+import type { NodeId, Token } from '../../shared/ring/description.js'
+import { inRange } from '../../shared/ring/token.js'
+import { hintDrainMs, maxFlightMs } from '../../shared/runtime/limits.js'
+import type { Entry, Range } from '../../shared/runtime/ports.js'
+import type { Address, CancelTimer } from '../../shared/runtime/runtime.js'
+import { everyOwner } from '../coordination.js'
+import type { Department } from '../department.js'
+import type { Desk } from '../desk.js'
+import type { StorageNodeOptions } from '../node.js'
+import { stampRefusal } from '../replica.js'
+import { Drain } from './drain.js'
+import { HintStore } from './hint-store.js'
+import { Membership } from './membership.js'
+
+export type HintsOptions = Pick<
+  StorageNodeOptions,
+  'hints' | 'boot' | 'ringFiles' | 'handoffBytesPerSecond'
+> & {
+  /** hintBytesMax unless a test says otherwise. */
+  readonly hintBytesMax?: number
+}
+
+export class Hints implements Department {
+  readonly takes = ['hint.put', 'hint.query'] as const
+  private readonly desk: Desk
+  private readonly options: HintsOptions
+  private readonly store: HintStore
+  private readonly membership: Membership
+  private drain: Drain | undefined
+  /** Owners that a hint waits for. */
+  private missing: ReadonlySet<NodeId> = new Set()
+  /** There may be hints that can be delivered at once. */
+  private isDue = true
+  private hasRing = false
+  private isStopped = false
+  /** When something of an arc (by its end) was last sent under the epoch held. */
+  private readonly pushedAt = new Map<Token, Micros>()
+  private cancelTick: CancelTimer = () => {}
+
+  constructor(desk: Desk, options: HintsOptions) {
+    this.desk = desk
+    this.options = options
+    this.store = new HintStore(options.hints, options.hintBytesMax)
+    this.membership = new Membership(desk, options.ringFiles)
+  }
+
+  get isBusy(): boolean {
+    return !this.store.isEmpty
+  }
+
+  get stats(): Pick<NodeStatsOk, 'hints'> {
+    return { hints: this.store.count }
+  }
+
+  start(): void {
+    this.store.open((error) => {
+      if (error !== undefined) this.desk.storageFailed(error)
+      else this.tick()
+    })
+  }
+
+  stop(): void {
+    this.isStopped = true
+    this.drain?.stop()
+    this.cancelTick()
+  }
+
+  received(from: Address, message: Message): void {
+    if (message.kind === 'hint.put') this.keep(from, message)
+    else if (message.kind === 'hint.query') this.tell(from, message)
+  }
+
+  opened(peer: Address): void {
+    const node = this.desk.nodeAt(peer)
+    if (node !== undefined && this.missing.has(node)) this.handOver()
+  }
+
+  closed(): void {}
+
+  /** The keys may have other owners now; and what the last ones were sent is refused by all. */
+  ringChanged(): void {
+    this.hasRing = true
+    this.membership.look()
+    this.pushedAt.clear()
+    this.drain?.stop()
+    this.drain = undefined
+    this.isDue = true
+    this.desk.runtime.after(0, 'hand over hints', () => this.handOver())
+  }
+
+  private keep(from: Address, message: HintPut): void {
+    const { desk, store } = this
+    const { id, epoch, token, key, value, version, born } = message
+    const entry = { token, key, record: { version, value } }
+    if (desk.disk.isLow()) return this.refuse(from, id, 'DISK_FULL', 'the disk is nearly full')
+    const refusal = stampRefusal(desk.runtime, this.options.boot, version, born)
+    if (refusal !== undefined) return this.refuse(from, id, 'EXPIRED', refusal)
+    if (!store.hasRoomFor(entry)) {
+      return this.refuse(from, id, 'OVERLOADED', `${desk.self} keeps as many hints as it may`)
+    }
+    store.put(entry, (error) => {
+      if (error !== undefined) {
+        desk.storageFailed(error)
+        return this.refuse(from, id, 'STORAGE_FAILED', error.message)
+      }
+      this.noteOwners(token)
+      if (desk.ring.epoch === epoch) desk.runtime.send(from, { kind: 'hint.put.ok', id })
+      else desk.runtime.send(from, { kind: 'stale', id, epoch: desk.ring.epoch })
+    })
+  }
+
+  /** For whom it waits; if for nobody, it can be handed over. */
+  private noteOwners(token: Token): void {
+    const { ring, peers, self } = this.desk
+    let isWaiting = false
+    for (const owner of everyOwner(ring.arcOf(token))) {
+      if (this.missing.has(owner)) isWaiting = true
+      else if (owner !== self && !peers.isReachable(ring.address(owner))) {
+        this.missing = new Set([...this.missing, owner])
+        isWaiting = true
+      }
+    }
+    if (!isWaiting) this.isDue = true
+  }
+
+  /** What was sent may still be under way after its hint is gone, for as long as owners take it. */
+  private tell(from: Address, { id, epoch, from: start, to }: HintQuery): void {
+    const { desk } = this
+    const range = { from: start, to }
+    this.store.scan(range, undefined, 1, (error, page) => {
+      if (page === undefined) {
+        const reason = error?.message ?? 'the scan gave no page'
+        if (error !== undefined) desk.storageFailed(error)
+        return this.refuse(from, id, 'STORAGE_FAILED', reason)
+      }
+      const { ring, runtime } = desk
+      if (ring.epoch !== epoch) return runtime.send(from, { kind: 'stale', id, epoch: ring.epoch })
+      const hasHints = page.entries.length > 0 || this.pushedLately(range)
+      return runtime.send(from, { kind: 'hint.query.ok', id, hasHints })
+    })
+  }
+
+  private pushedLately(range: Range): boolean {
+    const { ring, runtime } = this.desk
+    const now = runtime.hostMicros()
+    for (const [end, at] of this.pushedAt) {
+      if (now - at > maxFlightMs * 1000) this.pushedAt.delete(end)
+      else if (inRange(end, range) || inRange(range.to, ring.arcOf(end))) return true
+    }
+    return false
+  }
+
+  private pushing(entries: readonly Entry[]): void {
+    const { ring, runtime } = this.desk
+    const now = runtime.hostMicros()
+    for (const { token } of entries) this.pushedAt.set(ring.arcOf(token).to, now)
+  }
+
+  private tick(): void {
+    if (this.isStopped) return
+    this.cancelTick = this.desk.runtime.after(hintDrainMs, 'hints', () => this.tick())
+    if (!this.hasRing) return
+    this.membership.look()
+    if (this.membership.isOver) this.giveUp()
+    else if (this.isDue || this.someMissingReturned()) this.handOver()
+  }
+
+  private someMissingReturned(): boolean {
+    const { ring, peers } = this.desk
+    return [...this.missing].some((node) => peers.isReachable(ring.address(node)))
+  }
+
+  private handOver(): void {
+    if (this.isStopped || !this.hasRing || this.store.isEmpty) return
+    if (this.drain !== undefined) {
+      this.isDue = true
+      return
+    }
+    const isThorough = this.isDue
+    this.isDue = false
+    const wary = this.missing
+    this.drain = new Drain(this.desk, {
+      store: this.store,
+      wary,
+      isThorough,
+      isLeaving: !this.membership.isMember,
+      bytesPerSecond: this.options.handoffBytesPerSecond,
+      born: () => this.membership.born(),
+      pushing: (entries) => this.pushing(entries),
+      ended: (unreachable) => {
+        this.drain = undefined
+        // What came meanwhile may wait for others.
+        if (this.missing !== wary) this.isDue = true
+        this.missing = unreachable
+      },
+    })
+    this.drain.begin()
+  }
+
+  /** No owner takes from a node that left so long ago; repair finds what they miss. */
+  private giveUp(): void {
+    if (this.store.isEmpty || this.drain !== undefined) return
+    const { keys } = this.store.count
+    this.desk.log.warn({ keys }, 'dropped hints: this node has not been a member for too long')
+    this.store.eraseAll((error) => {
+      if (error !== undefined) this.desk.storageFailed(error)
+    })
+  }
+
+  /** Definite unless the store had begun with it. */
+  private refuse(from: Address, id: number, code: ErrorCode, message: string): void {
+    const definite = code !== 'STORAGE_FAILED'
+    this.desk.runtime.send(from, { kind: 'error', id, code, definite, message })
+  }
+}
