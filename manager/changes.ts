@@ -4,14 +4,17 @@
  * An intent stays here until a settled ring shows it, so that a change that is given up is planned
  * again by itself. What a process wants dies with the process; what a command asked for does not
  * (those are journaled as tickets, and put back in after a restart). Waiting joins are planned as one
- * change, since a batch moves less than its joins one by one; leaves go one at a time, so that one
- * that cannot finish holds up none but itself.
+ * change, since a batch moves less than its joins one by one. Nodes that leave without their help go
+ * together first, since none of them could take what another one gives up. Other leaves go one at a time,
+ * so that one that cannot finish holds up none but itself.
  */
 import type { MembershipDelta } from '../shared/ring/claim.js'
 import type { NodeId } from '../shared/ring/description.js'
 
-/** Who wants a leave: the node's own process (SIGTERM), or somebody else. */
-export type LeaveOrigin = 'process' | 'command'
+/** Who wants a leave: the node's own process (SIGTERM), the manager since it is down, or a command. */
+export type LeaveOrigin = 'process' | 'eviction' | 'command'
+
+const weight: Readonly<Record<LeaveOrigin, number>> = { process: 0, eviction: 1, command: 2 }
 
 export type Intent =
   | { readonly kind: 'join'; readonly node: NodeId }
@@ -30,12 +33,25 @@ export class ChangeQueue {
     if (!this.has('join', node)) this.#intents = [...this.#intents, { kind: 'join', node }]
   }
 
-  /** A command's wish outweighs the process's own. */
+  /** The weightier wish counts: a command's most, the process's own least. */
   leave(node: NodeId, origin: LeaveOrigin): void {
-    const known = this.#intents.find((it) => it.kind === 'leave' && it.node === node)
+    const known = this.origin(node)
     const intent: Intent = { kind: 'leave', node, origin }
     if (known === undefined) this.#intents = [...this.#intents, intent]
-    else if (origin === 'command') this.#replace(known, intent)
+    else if (weight[origin] > weight[known]) {
+      const isKnown = (it: Intent) => it.kind === 'leave' && it.node === node
+      this.#intents = this.#intents.map((it) => (isKnown(it) ? intent : it))
+    }
+  }
+
+  /** Who wants the node to leave; undefined if nobody does. */
+  origin(node: NodeId): LeaveOrigin | undefined {
+    for (const it of this.#intents) if (it.kind === 'leave' && it.node === node) return it.origin
+    return undefined
+  }
+
+  get evicting(): readonly NodeId[] {
+    return this.leaving.filter((node) => this.origin(node) === 'eviction')
   }
 
   has(kind: Intent['kind'], node: NodeId): boolean {
@@ -72,13 +88,21 @@ export class ChangeQueue {
 
   /**
    * What may be planned next, in order of arrival. `replaced` names the member whose place a joining
-   * node takes.
+   * node takes; who does not help does not hold up the joins of others.
    */
-  candidates(replaced: (fresh: NodeId) => NodeId | undefined): Candidate[] {
+  candidates(
+    replaced: (fresh: NodeId) => NodeId | undefined,
+    helps: (node: NodeId) => boolean,
+  ): Candidate[] {
     const candidates: Candidate[] = []
     const batch = this.#intents.filter(
-      (it) => it.kind === 'join' && replaced(it.node) === undefined,
+      (it) => it.kind === 'join' && replaced(it.node) === undefined && helps(it.node),
     )
+    const helpless = this.#intents.filter((it) => it.kind === 'leave' && !helps(it.node))
+    if (helpless.length > 1) {
+      const leave = helpless.map((it) => it.node)
+      candidates.push({ intents: helpless, delta: { join: [], leave, replace: [] } })
+    }
     for (const intent of this.#intents) {
       const { node } = intent
       const old = intent.kind === 'join' ? replaced(node) : undefined
@@ -93,9 +117,5 @@ export class ChangeQueue {
       }
     }
     return candidates
-  }
-
-  #replace(old: Intent, intent: Intent): void {
-    this.#intents = this.#intents.map((it) => (it === old ? intent : it))
   }
 }

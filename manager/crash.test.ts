@@ -1,7 +1,10 @@
-/** The manager is killed at every step of its journal, before the step is durable and right after. */
+/**
+ * Manager, donor and receiver are killed, alone and together, at every boundary that the manager passes:
+ * before and after each step is durable, before and after each effect. What was killed is started again.
+ */
 import test from 'ava'
 import type { FakeNode } from './node.fixture.js'
-import { type Kill, servingWorld, type World } from './world.fixture.js'
+import { type Kill, servingWorld, type Victim, type World } from './world.fixture.js'
 
 interface Story {
   readonly name: string
@@ -9,52 +12,80 @@ interface Story {
   readonly tell: (world: World, nodes: FakeNode[]) => () => boolean
 }
 
+const idsOf = (nodes: readonly FakeNode[]) => nodes.map((node) => node.id)
+
+/** Asked again until it is journaled: a lost request has no effect. */
+function ask(world: World, change: 'remove' | 'replace', node: string, force = false): void {
+  const submit = { kind: 'change.submit', id: 1, change, node, force, acceptLoss: false } as const
+  if (world.steps.some((step) => step.step === 'change.submitted')) return
+  const isAsked = (world.manager?.state.tickets.length ?? 1) > 0
+  if (!isAsked) world.toManager('cli', submit)
+  world.after(50, () => ask(world, change, node, force))
+}
+
 const stories: Story[] = [
   {
-    name: 'two joins and a leave',
+    name: 'a join',
     tell: (world, nodes) => {
-      const joiners = world.startNodes(2)
-      nodes[0]?.leave()
-      return () => world.isSettled([...nodes.slice(1), ...joiners].map((node) => node.id))
+      const joiner = world.startNode()
+      return () => world.isSettled(idsOf([...nodes, joiner]))
     },
   },
   {
-    name: 'a gainer that dies',
+    name: 'a leave',
     tell: (world, nodes) => {
-      const [dying, other] = world.startNodes(2) as [FakeNode, FakeNode]
-      dying.stuck = true
-      world.after(500, () => dying.die())
-      return () => world.isSettled([...nodes, other].map((node) => node.id))
+      nodes[0]?.leave()
+      // An intent to leave dies with its process: the change is undone where the leaver was killed.
+      return () =>
+        world.isSettled(idsOf(nodes.slice(1))) ||
+        (nodes[0]?.isAlive === false && world.isSettled(idsOf(nodes)))
+    },
+  },
+  {
+    name: 'two joins and a leave by command',
+    tell: (world, nodes) => {
+      const joiners = world.startNodes(2)
+      ask(world, 'remove', 'n1')
+      return () => world.isSettled([...idsOf(nodes.slice(1)), ...idsOf(joiners)])
     },
   },
   {
     name: 'a replacement',
     tell: (world, nodes) => {
       world.registerSupervisor(0)
-      const submit = {
-        kind: 'change.submit',
-        force: false,
-        acceptLoss: false,
-        id: 1,
-        change: 'replace',
-        node: 'n1',
-      } as const
-      // Asked again until it is journaled: a lost request has no effect.
-      const ask = () => {
-        if (world.manager?.state.tickets.length === 0) world.toManager('cli', submit)
-        if (!world.steps.some((step) => step.step === 'change.submitted')) world.after(50, ask)
-      }
-      world.after(10, ask)
-      return () => world.isSettled(['n5', ...nodes.slice(1).map((node) => node.id)])
+      world.after(10, () => ask(world, 'replace', 'n1'))
+      return () => world.isSettled(['n5', ...idsOf(nodes.slice(1))])
+    },
+  },
+  {
+    name: 'a removal by force',
+    tell: (world, nodes) => {
+      nodes[0]?.pause()
+      world.after(10, () => ask(world, 'remove', 'n1', true))
+      return () => world.isSettled(idsOf(nodes.slice(1)))
+    },
+  },
+  {
+    name: 'an eviction',
+    tell: (world, nodes) => {
+      nodes[0]?.die()
+      return () => world.isSettled(idsOf(nodes.slice(1)))
+    },
+  },
+  {
+    name: 'the eviction of a stopped node',
+    tell: (world, nodes) => {
+      nodes[0]?.pause()
+      return () => world.isSettled(idsOf(nodes.slice(1))) && nodes[0]?.isAlive === false
     },
   },
   {
     name: 'restarts of every member',
     tell: (world, nodes) => {
-      const back = nodes.map((node) => node.restart())
+      for (const node of nodes) node.restart()
       return () =>
-        world.isSettled(nodes.map((node) => node.id)) &&
-        back.every((node) => world.ring?.members.some((member) => member.pid === node.pid))
+        world.isSettled(idsOf(nodes)) &&
+        world.ring?.members.every(({ pid }) => world.alive.has(pid)) === true
     },
   },
   {
@@ -62,16 +93,24 @@ const stories: Story[] = [
     tell: (world, nodes) => {
       nodes[0]?.die()
       const empty = world.startNode('n1', 'another')
-      return () => {
-        const rest = nodes.slice(1).map((node) => node.id)
-        return empty.refused !== undefined && world.isSettled(rest)
-      }
+      return () => empty.refused !== undefined && world.isSettled(idsOf(nodes.slice(1)))
     },
   },
 ]
 
+const victims: readonly (readonly Victim[])[] = [
+  ['manager'],
+  ['donor'],
+  ['receiver'],
+  ['manager', 'donor'],
+  ['manager', 'receiver'],
+  ['donor', 'receiver'],
+  ['manager', 'donor', 'receiver'],
+]
+
 function run(story: Story, kill: Kill | undefined): World {
-  const { world, nodes } = servingWorld(4)
+  const { world, nodes } = servingWorld(4, { evictAfterMs: 2_000 })
+  world.boundaries = 0
   world.kill = kill
   const ended = story.tell(world, nodes)
   world.until(ended, `the end of: ${story.name}, killed at ${JSON.stringify(kill)}`)
@@ -79,15 +118,14 @@ function run(story: Story, kill: Kill | undefined): World {
 }
 
 for (const story of stories) {
-  test(`killed at every step of ${story.name}`, (t) => {
-    t.timeout(60_000)
-    const before = servingWorld(4).world.steps.length
-    const { steps } = run(story, undefined)
-    t.true(steps.length > before)
-    for (let step = before + 1; step <= steps.length; step++) {
-      for (const durable of [false, true]) {
-        const world = run(story, { step, durable })
-        t.is(world.kill, undefined, `it was killed at ${step}`)
+  test(`killed at every boundary of ${story.name}`, (t) => {
+    t.timeout(120_000)
+    const { boundaries } = run(story, undefined)
+    t.true(boundaries > 5)
+    for (let at = 1; at <= boundaries; at++) {
+      for (const killed of victims) {
+        const world = run(story, { at, victims: killed })
+        t.is(world.kill, undefined, `they were killed at ${at}`)
       }
     }
   })

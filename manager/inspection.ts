@@ -2,6 +2,7 @@
 import type { ChangeReport, MessageOf, StatusReport } from '../shared/protocol/messages.js'
 import { addressOf, type Member } from '../shared/ring/description.js'
 import type { Address, Runtime } from '../shared/runtime/runtime.js'
+import type { Health } from './health.js'
 import type { Ledger } from './ledger.js'
 import type { ManagerPhase } from './machine.js'
 import type { Membership } from './membership.js'
@@ -13,6 +14,7 @@ export interface InspectionOptions {
   readonly runtime: Runtime
   readonly ledger: Ledger
   readonly membership: Membership
+  readonly health: Health
   readonly peers: Peers
   readonly phase: ManagerPhase
   readonly basics: StatusBasics
@@ -51,8 +53,8 @@ export class Inspection {
   }
 
   #collect(done: (sources: StatusSources) => void): void {
-    const { basics, ledger, membership, peers, phase, isSupervised } = this.#options
-    const isUp = (member: Member) => peers.isConnected(member) && peers.isAlive(member)
+    const { basics, ledger, membership, health, peers, phase, isSupervised } = this.#options
+    const isUp = (member: Member) => peers.isConnected(member) && health.down(member) === ''
     const up = membership.processes.filter(isUp)
     this.#rounds.collect(up.map(addressOf), (answers) =>
       done({
@@ -61,9 +63,11 @@ export class Inspection {
         state: ledger.state,
         queue: membership.queue,
         member: (node) => membership.member(node),
-        isUp,
+        down: (member) => health.down(member),
         supervised: isSupervised(),
         answers,
+        verdicts: membership.verdicts,
+        starved: membership.starved,
       }),
     )
   }

@@ -36,7 +36,15 @@ const events: Record<string, Move> = {
   stop: { type: 'stop' },
 }
 
-const everywhere = ['swarm.status', 'swarm.stop', 'change.query', 'node.stats.ok', 'error']
+const everywhere = [
+  'swarm.status',
+  'swarm.stop',
+  'change.query',
+  'node.stats.ok',
+  'error',
+  'gossip.ack',
+  'health.report',
+]
 const whileRunning = [
   ...everywhere,
   'client.register',
@@ -46,6 +54,7 @@ const whileRunning = [
   'supervisor.register',
   'node.ended',
   'change.submit',
+  'clients.grant',
 ]
 const legal: Record<State, readonly string[]> = {
   forming: whileRunning,

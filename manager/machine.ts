@@ -25,7 +25,15 @@ export type ManagerEvent =
   | { readonly type: 'stop' }
 
 /** What is answered until the very end. */
-const always = ['swarm.status', 'swarm.stop', 'change.query', 'node.stats.ok', 'error'] as const
+const always = [
+  'swarm.status',
+  'swarm.stop',
+  'change.query',
+  'node.stats.ok',
+  'error',
+  'gossip.ack',
+  'health.report',
+] as const
 const running = [
   ...always,
   'client.register',
@@ -35,6 +43,7 @@ const running = [
   'supervisor.register',
   'node.ended',
   'change.submit',
+  'clients.grant',
 ] as const
 
 function accept<K extends MessageKind>(kinds: readonly K[]) {

@@ -7,22 +7,24 @@
  */
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { Durability, Message, MessageOf } from '../shared/protocol/messages.js'
-import { addressOf, type Member } from '../shared/ring/description.js'
+import { addressOf } from '../shared/ring/description.js'
 import { stopWaitMs } from '../shared/runtime/limits.js'
 import type { Journal, RingFiles } from '../shared/runtime/ports.js'
 import type { Address, Log, Process, ProcessId, Runtime } from '../shared/runtime/runtime.js'
-import { Clients } from './clients.js'
 import { type CommandOptions, submitChange } from './commands.js'
+import { Health } from './health.js'
 import { Inspection } from './inspection.js'
 import { Ledger } from './ledger.js'
 import { ManagerPhase } from './machine.js'
 import { Membership } from './membership.js'
 import { Peers } from './peers.js'
 import { Publisher } from './publisher.js'
+import { Reception } from './reception.js'
 import { foreignSwarm, notEnrolled } from './refusals.js'
 import { isSound } from './schemas.js'
 import { type ManagerState, nextNodeId } from './state.js'
 import type { Step } from './steps.js'
+import { Supervision } from './supervision.js'
 
 /** The swarm's options, as chosen when it was created. */
 export interface ManagerConfig {
@@ -68,10 +70,11 @@ export class Manager implements Process {
   readonly #peers: Peers
   readonly #publisher: Publisher
   readonly #membership: Membership
-  readonly #clients: Clients
+  readonly #health: Health
+  readonly #reception: Reception
+  readonly #supervision: Supervision
   readonly #inspection: Inspection
   readonly #commands: CommandOptions
-  #supervisor: Address | undefined
   #finished = false
 
   constructor(options: ManagerOptions) {
@@ -80,26 +83,48 @@ export class Manager implements Process {
     this.#ledger = new Ledger(options.journal, options.steps, (error) => this.#journalFailed(error))
     this.#peers = new Peers(runtime, () => this.#processDied())
     this.#publisher = new Publisher(runtime, options.ringFiles, this.#peers)
+    this.#health = new Health({
+      runtime,
+      peers: this.#peers,
+      publisher: this.#publisher,
+      processes: () => this.#membership.processes,
+      onLooked: (changed) => this.#looked(changed),
+    })
     this.#membership = new Membership({
       runtime,
       ledger: this.#ledger,
       publisher: this.#publisher,
       peers: this.#peers,
+      health: this.#health,
       phase: this.#phase,
       settings: config,
+      evictAfterMs: config.evictAfterMs,
+      kill: options.kill,
       durability: config.durability,
       log,
     })
-    this.#clients = new Clients(this.#ledger)
+    const parts = {
+      ledger: this.#ledger,
+      membership: this.#membership,
+      health: this.#health,
+      peers: this.#peers,
+      publisher: this.#publisher,
+      log,
+      send: (to: Address, message: Message) => this.#send(to, message),
+    }
+    const { valueBytesMax, replicas } = config
+    this.#reception = new Reception({ ...parts, valueBytesMax, replicas })
+    this.#supervision = new Supervision(parts)
     this.#commands = {
       ledger: this.#ledger,
       membership: this.#membership,
       settings: config,
-      isSupervised: () => this.#supervisor !== undefined,
+      isSupervised: () => this.#supervision.isThere,
     }
     this.#inspection = new Inspection({
       ...this.#commands,
       runtime,
+      health: this.#health,
       peers: this.#peers,
       phase: this.#phase,
       basics: {
@@ -167,7 +192,7 @@ export class Manager implements Process {
   }
 
   closed(peer: Address): void {
-    if (peer === this.#supervisor) this.#supervisor = undefined
+    this.#supervision.closed(peer)
     this.#inspection.closed(peer)
     this.#peers.closed(peer)
   }
@@ -186,7 +211,9 @@ export class Manager implements Process {
   #dispatch(from: Address, message: Message): void {
     switch (message.kind) {
       case 'client.register':
-        return this.#registerClient(from, message)
+        return this.#reception.register(from, message)
+      case 'clients.grant':
+        return this.#reception.grant(from, message)
       case 'node.enroll':
         return this.#enroll(from, message)
       case 'node.join':
@@ -199,9 +226,13 @@ export class Manager implements Process {
       case 'error':
         return this.#inspection.answered(from, message)
       case 'supervisor.register':
-        return this.#registerSupervisor(from, message)
+        return this.#supervision.register(from, message)
       case 'node.ended':
         return this.#membership.ended(message.node)
+      case 'gossip.ack':
+        return this.#health.acknowledged(from)
+      case 'health.report':
+        return this.#health.reported(from, message)
       case 'swarm.status':
         return this.#status(from, message)
       case 'change.submit':
@@ -214,36 +245,6 @@ export class Manager implements Process {
       default:
         throw new Error(`the machine accepted ${message.kind}, which has no handler`)
     }
-  }
-
-  #registerClient(from: Address, { id, client }: MessageOf<'client.register'>): void {
-    const { valueBytesMax, replicas } = this.#options.config
-    const reply = (known: number) =>
-      this.#send(from, {
-        kind: 'client.register.ok',
-        id,
-        client: known,
-        boot: this.#ledger.state.boot,
-        nodes: this.#clients.forwarders(this.#forwarders()),
-        valueBytesMax,
-        replicas,
-      })
-    if (client > 0) reply(client)
-    else this.#clients.identify(reply)
-  }
-
-  /** Active members that are connected; where there is none, whoever may become one. */
-  #forwarders(): Member[] {
-    const ring = this.#publisher.current
-    const leaving = this.#membership.queue.leaving
-    const members = ring?.members ?? []
-    const staying = members.filter(({ id }) => {
-      const remains = ring?.change?.next.nodes.includes(id) ?? true
-      return ring?.placement.nodes.includes(id) && remains && !leaving.includes(id)
-    })
-    const active = staying.filter((member) => this.#peers.isConnected(member))
-    if (active.length > 0) return active
-    return this.#membership.processes.filter((member) => this.#peers.isAlive(member))
   }
 
   #enroll(from: Address, message: MessageOf<'node.enroll'>): void {
@@ -285,23 +286,6 @@ export class Manager implements Process {
     this.#send(from, ring === undefined ? { kind: 'node.stop' } : { kind: 'ring.publish', ring })
   }
 
-  #registerSupervisor(from: Address, { id, nodes }: MessageOf<'supervisor.register'>): void {
-    const { ring, tickets, nodes: records } = this.#ledger.state
-    this.#supervisor = from
-    const members = ring?.members.map((member) => member.id) ?? []
-    const named = members.filter((node) => records[node]?.lost !== true)
-    this.#send(from, { kind: 'supervisor.register.ok', id, nodes: named })
-    for (const { outcome, fresh } of tickets) {
-      const isAwaited = outcome === 'open' && fresh !== '' && !named.includes(fresh)
-      if (isAwaited && !this.#membership.isAlive(fresh)) this.#spawn(fresh)
-    }
-    this.#membership.expect(nodes)
-  }
-
-  #spawn(node: string): void {
-    if (this.#supervisor !== undefined) this.#send(this.#supervisor, { kind: 'node.spawn', node })
-  }
-
   #submit(from: Address, message: MessageOf<'change.submit'>): void {
     const { id, node } = message
     submitChange(this.#commands, message, (outcome) => {
@@ -309,7 +293,7 @@ export class Manager implements Process {
       const { ticket, fresh } = outcome
       const named = fresh === '' ? node : fresh
       this.#send(from, { kind: 'change.submit.ok', id, ticket, node: named })
-      if (fresh !== '') this.#spawn(fresh)
+      if (fresh !== '') this.#supervision.spawn(fresh)
     })
   }
 
@@ -331,7 +315,16 @@ export class Manager implements Process {
 
   #processDied(): void {
     if (this.#phase.name === 'stopping') this.#finishIfAlone()
-    else this.#membership.advance()
+    else {
+      this.#health.look()
+      this.#membership.advance()
+    }
+  }
+
+  /** A look at who is down may find somebody who must be evicted, or started again. */
+  #looked(changed: boolean): void {
+    this.#membership.looked(changed)
+    this.#supervision.revive()
   }
 
   #finishIfAlone(): void {
@@ -354,6 +347,7 @@ export class Manager implements Process {
   #fail(error: GTStoreError): void {
     if (this.#finished) return
     this.#finished = true
+    this.#membership.stop()
     this.#phase.send({ type: 'stop' })
     this.#options.log.error({ err: error }, 'the manager cannot go on')
     this.#ledger.close(() => this.#options.onStopped(error))

@@ -5,7 +5,7 @@
  * live) with what is (the journaled ring) and takes the one next step; whatever happens only notes a
  * fact and calls it. A restarted manager therefore needs no recovery of its own: it calls `advance`.
  */
-import { GTStoreError } from '../shared/protocol/errors.js'
+import type { GTStoreError } from '../shared/protocol/errors.js'
 import type { Durability, MessageOf } from '../shared/protocol/messages.js'
 import { type ClaimSettings, planPlacement } from '../shared/ring/claim.js'
 import {
@@ -16,17 +16,29 @@ import {
   type Placement,
   type RingDescription,
 } from '../shared/ring/description.js'
-import type { Log, Runtime } from '../shared/runtime/runtime.js'
+import type { Log, Millis, ProcessId, Runtime } from '../shared/runtime/runtime.js'
+import { isRepeatedJoin, joinRefusal } from './admission.js'
 import { RingAuthor } from './author.js'
 import type { ChangeQueue, Intent } from './changes.js'
+import { Evictions, type Verdict } from './evictions.js'
 import { Gathering } from './gathering.js'
+import type { Health } from './health.js'
 import type { Ledger } from './ledger.js'
 import type { ManagerPhase } from './machine.js'
 import type { Peers } from './peers.js'
-import { distinctNodes, gainersOf, joinersOf, leaversOf, obstacle, planChange } from './plan.js'
+import {
+  distinctNodes,
+  gainersOf,
+  isEverybody,
+  isLeft,
+  joinersOf,
+  leaversOf,
+  obstacle,
+  planChange,
+  remembered,
+} from './plan.js'
 import type { Publisher } from './publisher.js'
-import { foreignNode, notEnrolled, unknownLife } from './refusals.js'
-import { hasLeft } from './state.js'
+import { notEnrolled } from './refusals.js'
 import { Wishes } from './wishes.js'
 
 export interface MembershipOptions {
@@ -34,8 +46,12 @@ export interface MembershipOptions {
   readonly ledger: Ledger
   readonly publisher: Publisher
   readonly peers: Peers
+  readonly health: Health
   readonly phase: ManagerPhase
   readonly settings: ClaimSettings
+  readonly evictAfterMs: Millis
+  /** SIGKILL. */
+  readonly kill: (process: ProcessId) => void
   readonly durability: Durability
   readonly log: Log
 }
@@ -45,15 +61,23 @@ export class Membership {
   readonly #gathering: Gathering
   readonly #author: RingAuthor
   readonly #wishes: Wishes
+  readonly #evictions: Evictions
   #completed = { plan: 0, nodes: new Set<NodeId>() }
   /** Why the change under way must be given up, where its processes do not show it. */
   #giveUp: string | undefined
+  #starved: readonly NodeId[] = []
 
   constructor(options: MembershipOptions) {
     this.#options = options
     this.#gathering = new Gathering(options.runtime, () => this.advance())
     this.#author = new RingAuthor(options, (node) => this.member(node))
     this.#wishes = new Wishes(options.ledger, (node) => this.isAlive(node))
+    this.#evictions = new Evictions({
+      health: options.health,
+      evictAfterMs: options.evictAfterMs,
+      member: (node) => this.member(node),
+      isCommanded: (node) => this.#wishes.isCommanded(node),
+    })
   }
 
   get queue(): ChangeQueue {
@@ -70,11 +94,30 @@ export class Membership {
       if (!this.#isOutdated(ring) && !this.#isGone(ring)) this.#author.announce(ring, undefined)
       for (const member of ring.members) this.#options.peers.expect(member)
     }
+    for (const node of this.#wishes.forced) this.force(node)
+    this.#options.health.start()
     this.advance()
   }
 
   stop(): void {
     this.#gathering.stop()
+    this.#options.health.stop()
+  }
+
+  /** Who is down was looked at again. */
+  looked(changed: boolean): void {
+    const due = this.#due
+    const { evicting } = this.queue
+    const isKnown = due.length === evicting.length && due.every((node) => evicting.includes(node))
+    if (changed || !isKnown) this.advance()
+  }
+
+  /** A command takes the node out without its help: a stopped process must not come back to life. */
+  force(node: NodeId): void {
+    const member = this.member(node)
+    if (member === undefined || !this.#wishes.isMember(node)) return
+    this.#options.log.warn({ node }, 'a node is killed, since it is to go without its help')
+    this.#options.kill(member)
   }
 
   /** The first ring waits a moment for that many nodes. */
@@ -88,7 +131,9 @@ export class Membership {
   join(request: MessageOf<'node.join'>, done: (refused: GTStoreError | undefined) => void): void {
     const { ledger, peers } = this.#options
     const { member, store } = request
-    const refused = this.#joinRefusal(request)
+    if (isRepeatedJoin(this.#state, this.queue, peers.life(member.id), request))
+      return done(undefined)
+    const refused = joinRefusal(this.#state, this.member(member.id), request)
     // A node that is told to go erases its data: not before what it rests on cannot be forgotten.
     if (refused !== undefined) return ledger.whenDurable(() => done(refused))
     if (request.epoch > this.#state.epoch) {
@@ -114,6 +159,7 @@ export class Membership {
   leave(node: NodeId): boolean {
     const { ring } = this.#state
     if (this.#wishes.isMember(node)) {
+      if (this.queue.has('leave', node)) return false
       this.queue.leave(node, 'process')
       this.advance()
       return false
@@ -134,6 +180,7 @@ export class Membership {
   completed(plan: number, node: NodeId): void {
     if (this.#state.ring?.change?.plan !== plan) return
     if (this.#completed.plan !== plan) this.#completed = { plan, nodes: new Set() }
+    if (this.#completed.nodes.has(node)) return
     this.#completed.nodes.add(node)
     this.advance()
   }
@@ -157,29 +204,48 @@ export class Membership {
     return member !== undefined && !lost && this.#options.peers.isAlive(member)
   }
 
+  /** Alive, and answering. */
+  isUp(node: NodeId): boolean {
+    const member = this.member(node)
+    return member !== undefined && this.isAlive(node) && this.#options.health.down(member) === ''
+  }
+
+  /** Data can be copied from it and to it. */
+  helps(node: NodeId): boolean {
+    return this.isUp(node) && !this.#wishes.isForced(node)
+  }
+
+  /** A command takes it out without its help. */
+  isForced(node: NodeId): boolean {
+    return this.#wishes.isForced(node)
+  }
+
+  /** Members that cannot be taken out, since too few owners of their ranges are up. */
+  get starved(): readonly NodeId[] {
+    return this.#starved
+  }
+
+  /** What becomes of the members that are down. */
+  get verdicts(): readonly Verdict[] {
+    const { ring } = this.#state
+    return ring === undefined ? [] : this.#evictions.verdicts(ring)
+  }
+
+  get #due(): readonly NodeId[] {
+    const { ring } = this.#state
+    return ring === undefined ? [] : this.#evictions.due(ring)
+  }
+
   /** Takes the next step, if there is one to take. */
   advance(): void {
     if (this.#author.isWriting || this.#options.phase.name === 'stopping') return
     const { ring } = this.#state
-    this.#wishes.refresh(ring)
+    this.#wishes.refresh(ring, this.#due)
     if (ring === undefined) return this.#found()
     if (this.#isGone(ring)) return this.#author.reset(() => this.advance())
     if (ring.change !== undefined) return this.#copy(ring, ring.change)
     if (this.#isOutdated(ring)) return this.#publish(ring.placement, undefined)
     this.#startNext(ring)
-  }
-
-  /** NOT_FOUND makes the node erase its store: only for what this very swarm has dismissed. */
-  #joinRefusal({ swarm, member }: MessageOf<'node.join'>): GTStoreError | undefined {
-    const { id, incarnation } = member
-    const record = this.#state.nodes[id]
-    if (swarm !== this.#state.swarm) return foreignNode(id)
-    if (record?.lost === true || hasLeft(this.#state, id)) return notEnrolled(this.#state, id)
-    if (record === undefined || incarnation > record.incarnation) return unknownLife(member)
-    const known = this.member(id)?.incarnation ?? 0
-    if (incarnation >= known) return undefined
-    const text = `${id}.${incarnation} is an earlier life of ${id}.${known}: this process must end`
-    return new GTStoreError('CHANGE_REFUSED', text)
   }
 
   /** A known member without its data: it leaves the ring, its process joins as somebody new. */
@@ -229,7 +295,7 @@ export class Membership {
     const open = change.transfers.filter((transfer) => !done.has(transfer.gainer))
     const reason =
       this.#giveUp ??
-      obstacle(open, (node) => this.isAlive(node)) ??
+      obstacle(open, (node) => this.helps(node))?.blocked ??
       gainersOf(change)
         .map((node) => this.#lossOf(node))
         .find((loss) => loss !== undefined)
@@ -264,24 +330,41 @@ export class Membership {
 
   #startNext(ring: RingDescription): void {
     const { settings, log } = this.#options
-    for (const { intents, delta } of this.queue.candidates((fresh) =>
-      this.#wishes.replaced(fresh),
-    )) {
+    const helps = remembered((node) => this.helps(node))
+    const candidates = this.queue.candidates((fresh) => this.#wishes.replaced(fresh), helps)
+    const starved: NodeId[] = []
+    this.#starved = []
+    for (const { intents, delta } of candidates) {
       const [intent] = intents as readonly [Intent]
       if (intent.kind === 'join' && this.#gathering.isOpen) continue
-      if (intent.kind === 'leave' && distinctNodes(ring.placement.nodes).length === 1) {
-        this.#stopLast(intent.node)
+      if (intent.kind === 'leave' && isEverybody(delta, ring.placement)) {
+        if (intents.length === 1) this.#stopLast(intent.node)
         continue
       }
-      const plan = planChange(ring.placement, delta, settings, (node) => this.isAlive(node))
+      const isGivenUp = (node: NodeId) => isLeft(delta, node) && this.#wishes.isGivenUp(node)
+      const plan = planChange(ring.placement, delta, settings, { helps, isGivenUp })
       if ('blocked' in plan) {
         this.queue.block(intents, plan.blocked)
+        if (plan.starved) starved.push(...delta.leave, ...delta.replace.map(([old]) => old))
         continue
       }
       this.queue.block(intents, '')
+      this.#killEvicted(intents)
       const change: Change = { plan: this.#state.plans + 1, ...plan }
       log.info({ plan: change.plan, ...delta, transfers: plan.transfers.length }, 'a change starts')
       return this.#publish(ring.placement, change)
+    }
+    this.#starved = distinctNodes(starved)
+  }
+
+  /** One that only sleeps must not wake up to a ring that goes on without it. */
+  #killEvicted(intents: readonly Intent[]): void {
+    for (const intent of intents) {
+      if (intent.kind !== 'leave' || intent.origin !== 'eviction') continue
+      const member = this.member(intent.node)
+      if (member === undefined) continue
+      this.#options.log.warn({ node: intent.node }, 'a node that is down for too long is evicted')
+      this.#options.kill(member)
     }
   }
 

@@ -6,6 +6,7 @@ import {
   type NodeId,
   type RingDescription,
 } from '../shared/ring/description.js'
+import { gossipPeriodMs, managerRepeatMs } from '../shared/runtime/limits.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { World } from './world.fixture.js'
 
@@ -25,6 +26,13 @@ export class FakeNode {
   refused: MessageOf<'error'> | undefined
   /** Copies nothing: whoever waits for it waits. */
   stuck = false
+  /** SIGSTOP: what it is sent waits, and so does what it would do. */
+  paused = false
+  /** Requests of the manager that reached it. */
+  pings = 0
+  #asleep: (() => void)[] = []
+  #joined = false
+  #reported = false
   #leaving = false
   #isMember = false
   readonly #world: World
@@ -54,7 +62,7 @@ export class FakeNode {
   enroll(): void {
     if (!this.isAlive || this.incarnation > 0 || this.refused !== undefined) return
     this.#world.toManager(this.temporary, { kind: 'node.enroll', id: 1, node: this.id })
-    this.#world.after(reconnectMs, () => this.enroll())
+    this.#later(reconnectMs, () => this.enroll())
   }
 
   /** A new connection to the manager: everything that may have been lost is said again. */
@@ -62,10 +70,16 @@ export class FakeNode {
     const { address } = this
     if (!this.isAlive || address === undefined || this.#world.manager === undefined) return
     this.#world.manager.opened(address)
+    this.#joined = false
+    this.#say()
+  }
+
+  /** Everything that the manager may not have heard. */
+  #say(): void {
     const epoch = this.ring?.epoch ?? 0
     const boot = this.ring?.boot ?? 0
     const { member, store, swarm } = this
-    this.#tell({ kind: 'node.join', id: 2, swarm, member, store, epoch, boot })
+    if (!this.#joined) this.#tell({ kind: 'node.join', id: 2, swarm, member, store, epoch, boot })
     if (this.#leaving) this.leave()
     const plan = this.ring?.change?.plan
     if (plan !== undefined && this.#world.copied.has(`${plan}/${this.id}`)) this.#report(plan)
@@ -83,6 +97,19 @@ export class FakeNode {
     if (this.isAlive) this.#world.end(this)
   }
 
+  /** SIGSTOP. */
+  pause(): void {
+    this.paused = true
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.paused = false
+    const asleep = this.#asleep
+    this.#asleep = []
+    for (const act of asleep) this.#act(act)
+  }
+
   /** The next life of this node, with its store. */
   restart(): FakeNode {
     this.die()
@@ -90,20 +117,72 @@ export class FakeNode {
   }
 
   received(message: Message): void {
+    this.#act(() => this.#take(message))
+  }
+
+  #act(act: () => void): void {
     if (!this.isAlive) return
+    if (this.paused) this.#asleep.push(act)
+    else act()
+  }
+
+  #later(ms: number, act: () => void): void {
+    this.#world.after(ms, () => this.#act(act))
+  }
+
+  #take(message: Message): void {
     if (message.kind === 'node.enroll.ok' && this.incarnation === 0) {
       this.id = message.node
       this.incarnation = message.incarnation
       this.swarm = message.swarm
       this.#world.nodes.set(addressOf(this.member), this)
       this.connect()
+      this.#later(managerRepeatMs, () => this.#repeat())
+      this.#later(gossipPeriodMs, () => this.#gossip())
     } else if (message.kind === 'ring.publish') this.#adopt(message.ring)
     else if (message.kind === 'node.stop') this.die()
+    else if (message.kind === 'node.join.ok') this.#joined = true
+    else if (message.kind === 'gossip.ping') this.#acknowledge(message)
     else if (message.kind === 'node.stats' && !this.stuck) this.#answer(message.id)
     else if (message.kind === 'error') {
       this.refused = message
       this.die()
     }
+  }
+
+  /** Until the manager has answered; and the fence shows a ring of which no message came. */
+  #repeat(): void {
+    this.#say()
+    const { ring } = this.#world
+    if (ring !== undefined && ring.epoch > (this.ring?.epoch ?? 0)) this.#adopt(ring)
+    this.#later(managerRepeatMs, () => this.#repeat())
+  }
+
+  #acknowledge({ id }: MessageOf<'gossip.ping'>): void {
+    this.pings++
+    this.#tell({ kind: 'gossip.ack', id, epoch: this.ring?.epoch ?? 0, rumors: [] })
+  }
+
+  /** Tells the manager whom it cannot reach. */
+  #gossip(): void {
+    const suspects = (this.ring?.members ?? []).filter(
+      (member) => !this.#world.isReachable(this.id, member),
+    )
+    if (suspects.length > 0 || this.#reported) {
+      this.#tell({
+        kind: 'health.report',
+        node: this.id,
+        incarnation: this.incarnation,
+        suspects: suspects.map(({ id: node, incarnation }) => ({
+          node,
+          incarnation,
+          refutation: 0,
+          health: 'suspect',
+        })),
+      })
+    }
+    this.#reported = suspects.length > 0
+    this.#later(gossipPeriodMs, () => this.#gossip())
   }
 
   #adopt(ring: RingDescription): void {
@@ -115,11 +194,18 @@ export class FakeNode {
     if (!named && (this.#isMember || this.#leaving)) return this.die()
     const { change } = ring
     const gains = change?.transfers.some((transfer) => transfer.gainer === this.id)
-    if (change !== undefined && gains) this.#world.after(copyMs, () => this.#copy(change.plan))
+    if (change !== undefined && gains) this.#later(copyMs, () => this.#copy(change.plan))
   }
 
   #copy(plan: number): void {
-    if (!this.isAlive || this.stuck || this.ring?.change?.plan !== plan) return
+    const change = this.ring?.change
+    if (this.stuck || change?.plan !== plan) return
+    // Only from sources that answer; the manager gives up what cannot be copied.
+    const mine = change.transfers.filter((transfer) => transfer.gainer === this.id)
+    const canCopy = mine.every(
+      ({ sources, needed }) => sources.filter((it) => this.#world.isServing(it)).length >= needed,
+    )
+    if (!canCopy) return this.#later(copyMs, () => this.#copy(plan))
     this.#world.copied.add(`${plan}/${this.id}`)
     this.#report(plan)
   }

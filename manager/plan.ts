@@ -4,10 +4,22 @@ import type { Change, NodeId, Placement, Transfer } from '../shared/ring/descrip
 import { compareNodes } from '../shared/ring/ring.js'
 import { planTransfers } from '../shared/ring/transfers.js'
 
-export type Plan =
-  | { readonly next: Placement; readonly transfers: readonly Transfer[] }
+export type Plan = { readonly next: Placement; readonly transfers: readonly Transfer[] } | Obstacle
+
+export interface Obstacle {
   /** Why it cannot be done while things are as they are. */
-  | { readonly blocked: string }
+  readonly blocked: string
+  /** Too few owners of a range are up: what they acknowledged may be on nobody else. */
+  readonly starved: boolean
+}
+
+/** Who takes part in a change. */
+export interface Parties {
+  /** It can be copied from and to. */
+  readonly helps: (node: NodeId) => boolean
+  /** What only it may hold is given up. */
+  readonly isGivenUp: (node: NodeId) => boolean
+}
 
 /** Sorted by number: everything that several nodes are told is told in this order. */
 export function distinctNodes(...groups: readonly (readonly NodeId[])[]): NodeId[] {
@@ -18,27 +30,32 @@ export function planChange(
   current: Placement,
   delta: MembershipDelta,
   settings: ClaimSettings,
-  isAlive: (node: NodeId) => boolean,
+  { helps, isGivenUp }: Parties,
 ): Plan {
   const next = planPlacement(current, delta, settings)
-  const transfers = planTransfers(current, next, isAlive)
-  const blocked = obstacle(transfers, isAlive)
-  return blocked === undefined ? { next, transfers } : { blocked }
+  const transfers = planTransfers(current, next, helps, isGivenUp)
+  return obstacle(transfers, helps) ?? { next, transfers }
 }
 
 /** Why these transfers cannot be completed; undefined if they can. */
 export function obstacle(
   transfers: readonly Transfer[],
-  isAlive: (node: NodeId) => boolean,
-): string | undefined {
+  helps: (node: NodeId) => boolean,
+): Obstacle | undefined {
+  let absent: Obstacle | undefined
   for (const { gainer, sources, needed } of transfers) {
-    if (!isAlive(gainer)) return `${gainer} is down, and data is to be copied to it`
-    const alive = sources.filter(isAlive).length
-    if (alive < needed) {
-      return `${needed} of the nodes that hold a range must be up to copy it to ${gainer}, ${alive} are`
+    const up = sources.filter(helps).length
+    if (up < needed) {
+      const blocked =
+        `${needed} of the nodes that hold a range must be up to copy it to ${gainer}, ` +
+        `${up} are`
+      return { blocked, starved: true }
+    }
+    if (!helps(gainer)) {
+      absent ??= { blocked: `${gainer} is down, and data is to be copied to it`, starved: false }
     }
   }
-  return undefined
+  return absent
 }
 
 export function gainersOf(change: Change): NodeId[] {
@@ -53,4 +70,24 @@ export function joinersOf(current: Placement, change: Change): NodeId[] {
 /** The members that a change removes. */
 export function leaversOf(current: Placement, change: Change): NodeId[] {
   return distinctNodes(current.nodes).filter((node) => !change.next.nodes.includes(node))
+}
+
+/** The same answer throughout one planning, which asks often. */
+export function remembered(ask: (node: NodeId) => boolean): (node: NodeId) => boolean {
+  const answers = new Map<NodeId, boolean>()
+  return (node) => {
+    const answer = answers.get(node) ?? ask(node)
+    answers.set(node, answer)
+    return answer
+  }
+}
+
+/** Nobody of the placement would stay. */
+export function isEverybody({ leave }: MembershipDelta, placement: Placement): boolean {
+  return distinctNodes(placement.nodes).every((node) => leave.includes(node))
+}
+
+/** The node goes in this change. */
+export function isLeft({ leave, replace }: MembershipDelta, node: NodeId): boolean {
+  return leave.includes(node) || replace.some(([old]) => old === node)
 }

@@ -37,6 +37,8 @@ export function isSound(message: Message): boolean {
       return v.is(count, message.nodes)
     case 'change.submit':
       return v.is(change, message.change) && v.is(nodeIdOrNone, message.node)
+    case 'health.report':
+      return v.is(nodeId, message.node) && v.is(count, message.incarnation)
     default:
       return true
   }

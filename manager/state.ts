@@ -20,6 +20,10 @@ export interface Ticket {
   readonly node: NodeId | ''
   /** Added, or stands in for the replaced one; empty for `remove`. */
   readonly fresh: NodeId | ''
+  /** The node goes without its help. */
+  readonly force: boolean
+  /** What only the node may hold is given up. */
+  readonly acceptLoss: boolean
   readonly outcome: 'open' | 'done' | 'aborted'
   readonly reason: string
 }
@@ -72,10 +76,17 @@ export function fold(state: ManagerState, step: Step): ManagerState {
     case 'store.lost':
       return withNode(state, step.node, { lost: true })
     case 'change.submitted': {
-      const { ticket, change, node, fresh } = step
-      const tickets = [...state.tickets, { ticket, change, node, fresh, ...open }]
+      const { step: _, ...submitted } = step
+      const { ticket, fresh } = submitted
+      const tickets = [...state.tickets, { ...submitted, ...open }]
       const next = { ...state, lastTicket: ticket, tickets: forgetOld(tickets) }
       return fresh === '' ? next : withNode(next, fresh, {})
+    }
+    case 'change.forced': {
+      const { acceptLoss } = step
+      const forced = (it: Ticket) =>
+        it.ticket === step.ticket ? { ...it, force: true, acceptLoss } : it
+      return { ...state, tickets: state.tickets.map(forced) }
     }
     case 'change.ended':
       return withTickets(state, (ticket) => ticket.ticket === step.ticket, step)

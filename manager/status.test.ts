@@ -26,9 +26,11 @@ function sources(member: Member, isUp = true): StatusSources {
     state: { ...initialState, ring, epoch: 4 },
     queue: new ChangeQueue(),
     member: () => member,
-    isUp: () => isUp,
+    down: () => (isUp ? '' : 'exited'),
     supervised: true,
     answers: new Map(),
+    verdicts: [],
+    starved: [],
   }
 }
 

@@ -17,7 +17,10 @@ import {
 } from '../shared/ring/description.js'
 import { primaryShares } from '../shared/ring/shares.js'
 import type { ChangeQueue } from './changes.js'
+import type { Verdict } from './evictions.js'
+import type { DownReason } from './health.js'
 import type { Phase } from './machine.js'
+import { noticesOf } from './notices.js'
 import { distinctNodes, gainersOf, joinersOf, leaversOf } from './plan.js'
 import { isForming, type ManagerState, type Ticket } from './state.js'
 import { type NodeAnswers, noProgress, sumProgress } from './stats.js'
@@ -37,14 +40,18 @@ export interface StatusSources extends StatusBasics {
   readonly state: ManagerState
   readonly queue: ChangeQueue
   readonly member: (node: NodeId) => Member | undefined
-  readonly isUp: (member: Member) => boolean
+  readonly down: (member: Member) => DownReason
   readonly supervised: boolean
   readonly answers: NodeAnswers
+  readonly verdicts: readonly Verdict[]
+  /** Members that cannot be taken out, since too few owners of their ranges are up. */
+  readonly starved: readonly NodeId[]
 }
 
 export function statusReport(from: StatusSources): StatusReport {
   const { ring } = from.state
   const { replicas, readQuorum, writeQuorum } = ring?.placement ?? from.quorums
+  const nodes = nodeReports(from)
   return {
     swarm: from.name,
     state: swarmState(from),
@@ -54,9 +61,9 @@ export function statusReport(from: StatusSources): StatusReport {
     writeQuorum,
     durability: from.durability,
     manager: { pid: from.pid },
-    nodes: nodeReports(from),
+    nodes,
     changes: changeReports(from),
-    notices: [],
+    notices: noticesOf({ ...from, nodes, replicas }),
   }
 }
 
@@ -75,12 +82,13 @@ function nodeReports(from: StatusSources): NodeReport[] {
     const member = from.member(id)
     if (member === undefined) return []
     const answer = from.answers.get(addressOf(member))
+    const reason = from.down(member)
     return {
       id,
       incarnation: member.incarnation,
       pid: member.pid,
-      state: from.isUp(member) ? (answer?.state ?? assumedState(from, member)) : 'down',
-      reason: from.isUp(member) ? '' : 'exited',
+      state: reason === '' ? (answer?.state ?? assumedState(from, member)) : 'down',
+      reason,
       socket: `${from.runDirectory}/${addressOf(member)}.sock`,
       vnodes: ring?.placement.nodes.filter((node) => node === id).length ?? 0,
       keys: answer?.keys ?? null,
@@ -108,29 +116,42 @@ function changeReports(from: StatusSources): ChangeReport[] {
   const { tickets, ring } = from.state
   const open = tickets.filter((ticket) => ticket.outcome === 'open')
   const commanded = new Set(open.flatMap(({ node, fresh }) => [node, fresh]))
-  const own = (nodes: readonly NodeId[], change: 'add' | 'remove') =>
-    nodes.filter((node) => !commanded.has(node)).map((node) => untold(from, node, change))
+  const own = (nodes: readonly NodeId[], change: (node: NodeId) => Ticketless) =>
+    nodes.filter((node) => !commanded.has(node)).map((node) => untold(from, node, change(node)))
   const { placement, change } = ring ?? {}
   const joining = placement && change ? joinersOf(placement, change) : []
   const leaving = placement && change ? leaversOf(placement, change) : []
   const reports = [
     ...open.map((ticket) => ticketReport(from, ticket)),
-    ...own(distinctNodes(leaving, from.queue.leaving), 'remove'),
-    ...own(distinctNodes(joining, from.queue.joining), 'add'),
+    ...own(distinctNodes(leaving, from.queue.leaving), (node) => leaveOf(from, node)),
+    ...own(distinctNodes(joining, from.queue.joining), () => 'add'),
   ]
   const copying = reports.filter((report) => report.state === 'copying')
   return [...copying, ...reports.filter((report) => report.state !== 'copying')]
 }
 
-/** A change that no command asked for: it has no ticket. */
-function untold(from: StatusSources, node: NodeId, change: 'add' | 'remove'): ChangeReport {
-  const fresh = change === 'add' ? node : ''
-  const old = change === 'add' ? '' : node
-  const ticket: Ticket = { ticket: 0, change, node: old, fresh, outcome: 'open', reason: '' }
-  return ticketReport(from, ticket)
+type Ticketless = 'add' | 'remove' | 'evict'
+
+/** Told by who is down where a manager that was restarted no longer knows why a node leaves. */
+function leaveOf(from: StatusSources, node: NodeId): 'remove' | 'evict' {
+  const origin = from.queue.origin(node)
+  const member = from.member(node)
+  const isDown = member !== undefined && from.down(member) !== ''
+  return origin === 'eviction' || (origin === undefined && isDown) ? 'evict' : 'remove'
 }
 
-export function ticketReport(from: StatusSources, ticket: Ticket): ChangeReport {
+/** A change that no command asked for: it has no ticket. */
+function untold(from: StatusSources, node: NodeId, change: Ticketless): ChangeReport {
+  const fresh = change === 'add' ? node : ''
+  const old = change === 'add' ? '' : node
+  return ticketReport(from, { ticket: 0, change, node: old, fresh, outcome: 'open', reason: '' })
+}
+
+type Reported = Pick<Ticket, 'ticket' | 'node' | 'fresh' | 'outcome' | 'reason'> & {
+  readonly change: ChangeReport['change']
+}
+
+export function ticketReport(from: StatusSources, ticket: Reported): ChangeReport {
   const { change, outcome, reason } = ticket
   const node = ticket.fresh === '' ? ticket.node : ticket.fresh
   const report = { ticket: ticket.ticket, change, node, reason, progress: noProgress }
@@ -145,7 +166,7 @@ export function ticketReport(from: StatusSources, ticket: Ticket): ChangeReport 
   return { ...report, state: 'queued', reason: from.queue.blocked(node) }
 }
 
-function isPartOf({ node, fresh }: Ticket, change: Change): boolean {
+function isPartOf({ node, fresh }: Reported, change: Change): boolean {
   const added = fresh === '' || change.next.nodes.includes(fresh)
   return added && (node === '' || !change.next.nodes.includes(node))
 }

@@ -11,6 +11,8 @@ const submitted = (ticket: number): Step => ({
   change: 'remove',
   node: 'n1',
   fresh: '',
+  force: false,
+  acceptLoss: false,
 })
 const ended = (ticket: number): Step => ({
   step: 'change.ended',

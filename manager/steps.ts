@@ -62,7 +62,12 @@ const stepSchema = v.variant('step', [
     change: v.picklist(['add', 'remove', 'replace']),
     node: nodeIdOrNone,
     fresh: nodeIdOrNone,
+    // Journals from before these were asked for lack them.
+    force: v.optional(v.boolean(), false),
+    acceptLoss: v.optional(v.boolean(), false),
   }),
+  /** A command asked again for a change that waits, now without the help of the node that goes. */
+  v.strictObject({ step: v.literal('change.forced'), ticket: count, acceptLoss: v.boolean() }),
   /** A commanded change ended otherwise than by a settled ring that shows it. */
   v.strictObject({
     step: v.literal('change.ended'),

@@ -28,21 +28,40 @@ export class Wishes {
     return ticket || this.#ledger.state.nodes[node]?.lost === true
   }
 
+  /** A command takes it out without its help. */
+  isForced(node: NodeId): boolean {
+    return this.#open.some((it) => it.node === node && it.force)
+  }
+
+  /** A command gives up what only this node may hold. */
+  isGivenUp(node: NodeId): boolean {
+    return this.#open.some((it) => it.node === node && it.acceptLoss)
+  }
+
+  /** Those that go without their help. */
+  get forced(): NodeId[] {
+    return this.#open.flatMap(({ node, force }) => (force && node !== '' ? [node] : []))
+  }
+
   /** The member that this joining node replaces. */
   replaced(fresh: NodeId): NodeId | undefined {
     const node = this.#open.find((it) => it.fresh === fresh)?.node ?? ''
     return node !== '' && this.isMember(node) ? node : undefined
   }
 
-  /** Puts in what is wanted by now, and takes out what is done or wanted no more. */
-  refresh(ring: RingDescription | undefined): void {
+  /**
+   * Puts in what is wanted by now, and takes out what is done or wanted no more; `due` are the members
+   * to evict.
+   */
+  refresh(ring: RingDescription | undefined, due: readonly NodeId[]): void {
     for (const { change, node } of this.#open) {
       if (change === 'remove') this.queue.leave(node, 'command')
     }
     for (const node of distinctNodes(ring?.placement.nodes ?? [])) {
       if (this.#ledger.state.nodes[node]?.lost === true) this.queue.leave(node, 'command')
     }
-    this.queue.retain((intent) => this.#isWanted(intent))
+    for (const node of due) this.queue.leave(node, 'eviction')
+    this.queue.retain((intent) => this.#isWanted(intent, due))
   }
 
   /** Ends what commands asked for, otherwise than by a ring that shows it. */
@@ -58,9 +77,10 @@ export class Wishes {
     return this.#ledger.state.tickets.filter((ticket) => ticket.outcome === 'open')
   }
 
-  #isWanted(intent: Intent): boolean {
+  #isWanted(intent: Intent, due: readonly NodeId[]): boolean {
     const { node } = intent
     if (intent.kind === 'join') return !this.isMember(node) && this.#isAlive(node)
-    return this.isMember(node) && (intent.origin === 'command' || this.#isAlive(node))
+    if (!this.isMember(node) || intent.origin === 'command') return this.isMember(node)
+    return intent.origin === 'eviction' ? due.includes(node) : this.#isAlive(node)
   }
 }

@@ -12,7 +12,12 @@ import type {
   MessageOf,
   StatusReport,
 } from '../shared/protocol/messages.js'
-import type { NodeId, RingDescription } from '../shared/ring/description.js'
+import {
+  addressOf,
+  type Member,
+  type NodeId,
+  type RingDescription,
+} from '../shared/ring/description.js'
 import type { Journal, RingFiles } from '../shared/runtime/ports.js'
 import type { Address, Log, ProcessId, Runtime } from '../shared/runtime/runtime.js'
 import { Manager, type ManagerConfig } from './manager.js'
@@ -43,11 +48,20 @@ interface Timer {
   readonly fire: () => void
 }
 
-/** Where the manager is killed: before its step number `step` is durable, or right after. */
+/** Who may be killed: the manager, a node that data is copied from, and one that it is copied to. */
+export type Victim = 'manager' | 'donor' | 'receiver'
+
+/**
+ * A kill at the manager's boundary number `at`: before or after a step is durable, before or after each
+ * effect that follows (a ring file, a message, the kill of a process).
+ */
 export interface Kill {
-  readonly step: number
-  readonly durable: boolean
+  readonly at: number
+  readonly victims: readonly Victim[]
 }
+
+/** Messages that do nothing but ask. */
+const questions: readonly MessageKind[] = ['gossip.ping', 'node.stats']
 
 export class World {
   now = 0
@@ -65,6 +79,12 @@ export class World {
   readonly stopped: (Error | undefined)[] = []
   readonly config: ManagerConfig
   kill: Kill | undefined
+  /** So many boundaries the manager has passed. */
+  boundaries = 0
+  /** `a>b`: nothing gets from a to b, each the manager or the id of a node. */
+  readonly cuts = new Set<string>()
+  /** Messages between the manager and nodes are lost, or come twice, as this says. */
+  fate: () => 'lost' | 'twice' | 'delivered' = () => 'delivered'
   diskFails = false
   /** How many nodes the supervisor starts by itself; undefined: there is no supervisor. */
   supervised: number | undefined
@@ -82,8 +102,8 @@ export class World {
 
   /** SIGKILL from the manager. */
   killProcess({ pid, startTime }: ProcessId): void {
-    const isIt = (node: FakeNode) => node.pid === pid && startTime !== ''
-    for (const node of this.nodes.values()) if (isIt(node)) node.die()
+    const isIt = (node: FakeNode) => node.pid === pid && node.member.startTime === startTime
+    for (const node of [...this.nodes.values()]) if (isIt(node)) node.die()
   }
 
   startManager(): void {
@@ -94,9 +114,12 @@ export class World {
       runtime: this.#runtime(life),
       journal: this.#journal(life, appended),
       steps: [...this.steps],
-      ringFiles: this.#ringFiles(),
+      ringFiles: this.#ringFiles(life),
       self: { pid: 1, startTime: '1' },
-      kill: (process) => this.killProcess(process),
+      kill: (process) => {
+        if (this.#passes(life)) this.killProcess(process)
+        this.#passes(life)
+      },
       bootId: this.bootId,
       newSwarmId: 'swarm-1',
       runDirectory: '/run',
@@ -189,13 +212,62 @@ export class World {
     this.after(hopMs, () => this.manager?.closed(address))
   }
 
+  /** Stopped, dead, or cut off: `by` gets no answer from it. */
+  isReachable(by: NodeId, about: Member): boolean {
+    const node = this.nodes.get(addressOf(about))
+    const isCut = this.cuts.has(`${by}>${about.id}`) || this.cuts.has(`${about.id}>${by}`)
+    return node?.isAlive === true && !node.paused && !isCut
+  }
+
+  isServing(id: NodeId): boolean {
+    const lives = [...this.nodes.values()].filter((node) => node.id === id)
+    return lives.some((node) => node.isAlive && !node.paused)
+  }
+
+  /** The manager goes on; false: it was just killed, or had been. */
+  #passes(life: number): boolean {
+    if (life !== this.#life) return false
+    this.boundaries++
+    const { kill } = this
+    if (kill?.at !== this.boundaries) return true
+    this.kill = undefined
+    for (const victim of kill.victims) {
+      if (victim === 'manager') this.#dieAndReturn()
+      else this.#strike(victim)
+    }
+    return life === this.#life
+  }
+
+  /** Kills a node that takes part in the change under way, or would; it is soon started again. */
+  #strike(victim: Victim): void {
+    const change = this.manager?.state.ring?.change ?? this.ring?.change
+    const [transfer] = change?.transfers ?? []
+    const members = this.ring?.placement.nodes ?? []
+    const takesPart = (it: FakeNode) => it.isAlive && it.incarnation > 0 && !it.paused
+    const alive = this.#processes.filter(takesPart)
+    const id = victim === 'donor' ? transfer?.sources[0] : transfer?.gainer
+    const role = (node: FakeNode) => members.includes(node.id) === (victim === 'donor')
+    const node = alive.find((it) => (id === undefined ? role(it) : it.id === id))
+    if (node === undefined) return
+    node.die()
+    this.after(300, () => this.startNode(node.id, node.store))
+  }
+
   // --- Messages -------------------------------------------------------------------------------
 
   toManager(from: Address, message: Message): void {
     const life = this.#life
-    this.after(hopMs, () => {
+    const [id = ''] = from.split('.')
+    if (this.cuts.has(`${id}>manager`)) return
+    this.#carry(this.nodes.has(from), () => {
       if (life === this.#life) this.manager?.received(from, message)
     })
+  }
+
+  #carry(isUnsafe: boolean, arrive: () => void): void {
+    const fate = isUnsafe ? this.fate() : 'delivered'
+    if (fate !== 'lost') this.after(hopMs, arrive)
+    if (fate === 'twice') this.after(3 * hopMs, arrive)
   }
 
   /** Sends a request and returns the reply, whatever it is. */
@@ -258,7 +330,11 @@ export class World {
           if (life === this.#life) fire()
         }),
       send: (to, message) => {
-        this.after(hopMs, () => this.#deliver(to, message))
+        const isQuestion = questions.includes(message.kind)
+        if (isQuestion ? life !== this.#life : !this.#passes(life)) return true
+        const [id = ''] = to.split('.')
+        if (this.cuts.has(`manager>${id}`)) return true
+        this.#carry(this.nodes.has(to), () => this.#deliver(to, message))
         return true
       },
     }
@@ -269,13 +345,20 @@ export class World {
     if (node !== undefined) node.received(message)
     else this.inbox.push({ to, message })
     this.#processes.find((it) => it.temporary === to)?.received(message)
-    if (message.kind === 'node.spawn') this.startNode(message.node)
+    if (message.kind === 'node.spawn') this.#spawn(message.node)
+  }
+
+  /** As a supervisor: with the data directory of that node, if there is one; not while it runs. */
+  #spawn(id: NodeId): void {
+    const last = this.#processes.findLast((node) => node.id === id)
+    if (last?.isAlive !== true) this.startNode(id, last?.store)
   }
 
   #journal(life: number, appended: Step[]): Journal<Step> {
     return {
       append: (step, done) => {
-        const number = appended.push(step)
+        if (life !== this.#life) return
+        appended.push(step)
         const expected = appended.reduce(fold, initialState)
         if (!isDeepStrictEqual(this.manager?.state ?? expected, expected)) {
           throw new Error('the state is not the fold of the journal')
@@ -283,10 +366,9 @@ export class World {
         this.after(diskMs, () => {
           if (life !== this.#life) return
           if (this.diskFails) return done(new Error('EIO'))
-          const dies = this.kill?.step === number
-          if (!dies || this.kill?.durable) this.steps.push(step)
-          if (dies) return this.#dieAndReturn()
-          done(undefined)
+          if (!this.#passes(life)) return
+          this.steps.push(step)
+          if (this.#passes(life)) done(undefined)
         })
       },
       close: (done) => done(undefined),
@@ -294,22 +376,24 @@ export class World {
   }
 
   #dieAndReturn(): void {
-    this.kill = undefined
     this.killManager()
     this.after(10, () => this.startManager())
   }
 
-  #ringFiles(): RingFiles {
+  #ringFiles(life: number): RingFiles {
     return {
       publish: (ring) => {
+        if (!this.#passes(life)) return 'published'
         this.#check(ring)
         if (this.files.has(ring.epoch)) return 'exists'
         this.files.set(ring.epoch, ring)
+        this.#passes(life)
         return 'published'
       },
       exists: (epoch) => this.files.has(epoch),
       newest: () => this.ring,
       prune: (keep) => {
+        if (life !== this.#life) return
         const old = [...this.files.keys()].sort((a, b) => b - a).slice(keep)
         for (const epoch of old) this.files.delete(epoch)
       },

@@ -19,12 +19,14 @@ type Copy = Omit<Transfer, 'from' | 'to'>
 
 /**
  * The transfers from `current` to `next`, in ascending order of ranges. `needed` may exceed the number
- * of sources, where too few old owners live: such a change cannot complete before one returns.
+ * of sources, where too few old owners live: such a change cannot complete before one returns. For the
+ * ranges of a node that is given up, with what only it may hold, those that live are enough.
  */
 export function planTransfers(
   current: Placement,
   next: Placement,
   isAlive: (node: NodeId) => boolean,
+  isGivenUp: (node: NodeId) => boolean = () => false,
 ): Transfer[] {
   const owners = preferenceLists(current)
   const nextOwners = preferenceLists(next)
@@ -38,7 +40,7 @@ export function planTransfers(
     const fresh = nextOwners[arc.nextIndex] ?? []
     // A ring that nobody owned holds nothing to copy.
     if (old.length === 0) continue
-    merge.add(arc, copiesFor(old, fresh, { contributors, forgivesLess, isAlive }))
+    merge.add(arc, copiesFor(old, fresh, { contributors, forgivesLess, isAlive, isGivenUp }))
   }
   return merge.finish()
 }
@@ -47,12 +49,14 @@ interface Rules {
   readonly contributors: number
   readonly forgivesLess: boolean
   readonly isAlive: (node: NodeId) => boolean
+  readonly isGivenUp: (node: NodeId) => boolean
 }
 
 /** What the new owners of one arc must copy. */
 function copiesFor(old: readonly NodeId[], fresh: readonly NodeId[], rules: Rules): Copy[] {
   const gainers = fresh.filter((node) => !old.includes(node))
   const losers = old.filter((node) => !fresh.includes(node))
+  const lossAccepted = old.some(rules.isGivenUp)
   const paired = gainers.length === losers.length && !rules.forgivesLess
   const copies: Copy[] = []
   for (const gainer of rules.forgivesLess ? fresh : gainers) {
@@ -63,8 +67,9 @@ function copiesFor(old: readonly NodeId[], fresh: readonly NodeId[], rules: Rule
       continue
     }
     const sources = old.filter((node) => node !== gainer && rules.isAlive(node))
-    const needed = wipe ? rules.contributors : rules.contributors - 1
-    if (needed > 0) copies.push({ gainer, sources, needed, wipe })
+    const wanted = wipe ? rules.contributors : rules.contributors - 1
+    const needed = lossAccepted ? Math.min(wanted, sources.length) : wanted
+    if (wanted > 0) copies.push({ gainer, sources, needed, wipe })
   }
   return copies
 }
