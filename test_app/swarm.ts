@@ -76,8 +76,7 @@ export class Swarm {
   }
 
   async startManager(): Promise<void> {
-    const { pid } = this.#spawn('manager', ['--options', JSON.stringify(this.#options)])
-    this.#managerPid = pid ?? 0
+    this.#managerPid = this.spawnManager().pid ?? 0
     await until('the manager', settleTimeoutMs, async () => {
       if (!this.#children.has(this.#managerPid)) {
         throw new Hopeless(`the manager ended: ${this.#printed}`)
@@ -86,9 +85,13 @@ export class Swarm {
     })
   }
 
+  spawnManager(...more: readonly string[]): ChildProcess {
+    return this.#spawn('manager', ['--options', JSON.stringify(this.#options), ...more])
+  }
+
   /** Starts a manager in waiting; resolves once it waits. */
   async startStandby(): Promise<ChildProcess> {
-    const child = this.#spawn('manager', ['--standby', '--options', JSON.stringify(this.#options)])
+    const child = this.spawnManager('--standby')
     await until('the standby', settleTimeoutMs, async () =>
       listProcesses(this.run).some(({ role, pid }) => role === 'standby' && pid === child.pid),
     )
@@ -212,6 +215,12 @@ export class Swarm {
     return stored
   }
 
+  childOf(pid: number): ChildProcess {
+    const child = this.#children.get(pid)
+    if (child === undefined) throw new Error(`process ${pid} is not one of ours`)
+    return child
+  }
+
   /** Pids of all processes that were started and have not ended. */
   get pids(): number[] {
     return [...this.#children.keys()]
@@ -235,10 +244,7 @@ export class Swarm {
   }
 
   async #childOf(id: NodeId): Promise<ChildProcess> {
-    const { pid } = await this.node(id)
-    const child = this.#children.get(pid)
-    if (child === undefined) throw new Error(`${id} (pid ${pid}) is not one of our processes`)
-    return child
+    return this.childOf((await this.node(id)).pid)
   }
 
   async #send(child: ChildProcess, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {

@@ -6,10 +6,11 @@
  * and every get through another, which never saw the write.
  */
 import type { Client } from '../client/index.js'
+import type { TimedClient } from './latencies.js'
 
 export interface VerifiedLoadOptions {
-  readonly writer: Client
-  readonly reader: Client
+  readonly writer: Client | TimedClient
+  readonly reader: Client | TimedClient
   readonly keys: number
   readonly inFlight: number
   readonly keyPrefix?: string
