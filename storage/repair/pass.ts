@@ -1,6 +1,7 @@
 /**
  * One pass of anti-entropy: every range that this node owns against its other owners, one pair after
- * the other. It belongs to one settled ring and ends with it.
+ * the other. What a later one had is news to those before it: they are compared once more, so that
+ * afterwards all owners in the pass hold the same. It belongs to one settled ring and ends with it.
  */
 import type { RepairReport } from '../../shared/protocol/messages.js'
 import type { NodeId } from '../../shared/ring/description.js'
@@ -31,11 +32,13 @@ export interface PassOptions {
 export class Pass {
   readonly against: Against
   private readonly options: PassOptions
-  private readonly pairs: readonly Pair[]
+  /** All of them, then those that are compared once more. */
+  private readonly pairs: Pair[]
+  private readonly firsts: number
   /** Part of the ring that this node owns, as a number of tokens. */
   private readonly ownedWidth: number
   private at = 0
-  private skipped = 0
+  private readonly skipped = new Set<Pair>()
   private received = 0
   private given = 0
   private isOver = false
@@ -45,6 +48,7 @@ export class Pass {
     this.options = options
     this.against = options.against
     this.pairs = pairsOf(ring, self, options.against)
+    this.firsts = this.pairs.length
     this.ownedWidth = ring.ownedRanges(self).reduce((sum, range) => sum + rangeWidth(range), 0)
   }
 
@@ -56,7 +60,7 @@ export class Pass {
       rangesTotal: this.pairs.length,
       received: this.received,
       given: this.given,
-      skipped: this.skipped,
+      skipped: this.skipped.size,
     }
   }
 
@@ -73,7 +77,7 @@ export class Pass {
   drop(): void {
     if (this.isOver) return
     this.isOver = true
-    this.skipped += this.pairs.length - this.at
+    for (const pair of this.pairs.slice(this.at)) this.skipped.add(pair)
   }
 
   private compareNext(keys: number): void {
@@ -84,10 +88,13 @@ export class Pass {
       return ended()
     }
     const { range, peer } = pair
+    const receivedBefore = this.received
     const next = (complete: boolean) => {
       if (this.isOver) return
       this.at++
-      if (!complete) this.skipped++
+      if (this.received > receivedBefore && this.at <= this.firsts) this.compareAgain(pair)
+      if (complete) this.skipped.delete(pair)
+      else this.skipped.add(pair)
       context.pace.afterPage(() => {
         if (!this.isOver) this.compareNext(keys)
       })
@@ -107,6 +114,15 @@ export class Pass {
       done: next,
     }).begin()
   }
+
+  /** The owners before it in its range: they have not seen what it brought. */
+  private compareAgain(pair: Pair): void {
+    const before = this.pairs.slice(0, this.pairs.indexOf(pair))
+    for (const each of before) {
+      const isAwaited = this.pairs.includes(each, this.firsts)
+      if (each.range === pair.range && !isAwaited) this.pairs.push(each)
+    }
+  }
 }
 
 function pairsOf(ring: Ring, self: NodeId, against: Against): Pair[] {
@@ -114,6 +130,7 @@ function pairsOf(ring: Ring, self: NodeId, against: Against): Pair[] {
     const own = owners.indexOf(self)
     if (own < 0) return []
     const peers = owners.filter((node, index) => (against === 'all' ? node !== self : index > own))
-    return peers.map((peer) => ({ range: { from, to }, peer }))
+    const range = { from, to }
+    return peers.map((peer) => ({ range, peer }))
   })
 }
