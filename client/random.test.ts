@@ -9,6 +9,7 @@ import { formatVersion, type Version } from '../shared/data/version.js'
 import type { ErrorCode } from '../shared/protocol/errors.js'
 import type { Get, Put } from '../shared/protocol/messages.js'
 import type { Cancel, ClientCore } from './core.js'
+import { nodeRegistrationId } from './registration.js'
 import { bytes, client, type Outcome, outcome, ringOf, type World } from './scripted.fixture.js'
 
 const nodes = ['n1.1', 'n2.1', 'n3.1']
@@ -42,6 +43,7 @@ const action = fc.oneof(
   fc.record({ do: fc.constant('fill' as const), node }),
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat(2_000) }) },
   fc.record({ do: fc.constant('manage' as const), up: fc.boolean(), count: fc.nat(3) }),
+  fc.record({ do: fc.constant('enlist' as const), node, count: fc.nat(3), refuses: fc.boolean() }),
   fc.record({ do: fc.constant('cancel' as const), call: fc.nat() }),
 )
 type Action = typeof action extends fc.Arbitrary<infer A> ? A : never
@@ -66,6 +68,7 @@ class Story {
   private readonly late = nodes.map((): (Put | Get)[] => [])
   private readonly open = new Set<number>()
   private asked: number | undefined
+  private readonly askedNodes = new Set<string>()
 
   constructor() {
     const { world, core } = client()
@@ -105,6 +108,9 @@ class Story {
         break
       case 'manage':
         this.manage(action.up, action.count)
+        break
+      case 'enlist':
+        this.enlist(action.node, action.count, action.refuses)
         break
       case 'cancel':
         this.made[action.call % Math.max(1, this.made.length)]?.cancel()
@@ -167,6 +173,7 @@ class Story {
     this.inboxes[index] = []
     this.late[index] = []
     this.open.delete(index)
+    this.askedNodes.delete(nodes[index] as string)
     this.core.closed(nodes[index] as string)
   }
 
@@ -181,21 +188,39 @@ class Story {
     this.asked = undefined
     this.world.ring = count === 0 ? undefined : ringOf([1, 2, 3].slice(0, count), 1)
     if (!up) this.core.closed('manager')
-    else
-      this.core.received('manager', {
-        kind: 'client.register.ok',
-        id,
-        client: 1,
-        boot: 1,
-        nodes: nodes.slice(0, count),
-        valueBytesMax: 1_000,
-        replicas: 3,
-      })
+    else this.register('manager', id, count)
+  }
+
+  /** A node that was asked in the manager's place. */
+  private enlist(index: number, count: number, refuses: boolean): void {
+    const address = nodes[index] as string
+    if (!this.askedNodes.delete(address)) return
+    this.core.opened(address)
+    this.open.add(index)
+    const id = nodeRegistrationId
+    if (!refuses) return this.register(address, id, count)
+    const code = 'OVERLOADED'
+    this.core.received(address, { kind: 'error', id, code, definite: true, message: 'no' })
+  }
+
+  private register(from: string, id: number, count: number): void {
+    this.core.received(from, {
+      kind: 'client.register.ok',
+      id,
+      client: 1,
+      boot: 1,
+      nodes: nodes.slice(0, count),
+      valueBytesMax: 1_000,
+      replicas: 3,
+    })
   }
 
   private collect(): void {
     for (const { to, message } of this.world.take()) {
-      if (message.kind === 'client.register') this.asked = message.id
+      if (message.kind === 'client.register') {
+        if (to === 'manager') this.asked = message.id
+        else this.askedNodes.add(to)
+      }
       if (message.kind !== 'put' && message.kind !== 'get') continue
       this.inboxes[nodes.indexOf(to)]?.push(message)
       if (this.ids.has(message.id)) throw new Error(`id ${message.id} was used before`)
