@@ -99,7 +99,14 @@ class TableEngine implements Engine {
   }
 
   stats(done: Parameters<Engine['stats']>[0]): void {
-    done(undefined, { keys: this.entries.size, bytes: 0 })
+    let keys = 0
+    let bytes = 0
+    for (const { key, record } of this.entries.values()) {
+      if (record.value === null) continue
+      keys++
+      bytes += key.length + record.value.length
+    }
+    done(undefined, { keys, bytes })
   }
 
   close(done: Done): void {
@@ -139,6 +146,10 @@ export class Cluster {
   readonly inbox = new Map<Address, Message[]>()
   /** Pids of processes that are gone, whatever became of their connections. */
   readonly dead = new Set<number>()
+  /** Nodes whose disks have too little room. */
+  readonly fullDisks = new Set<NodeId>()
+  /** Of nodes that are added from now on. */
+  sloppy = false
   /** Looks at each message before it arrives; what it returns false for is kept back. */
   mayArrive: (message: Message, from: Address, to: Address) => boolean = () => true
   private readonly seats = new Map<Address, Seat>()
@@ -155,12 +166,16 @@ export class Cluster {
     return this.nowMs * 1000
   }
 
-  /** Puts a node on the table, with the store of an earlier life or a new one. */
-  add(id: NodeId, engine = new TableEngine(), incarnation = 1): Seat {
+  /** Puts a node on the table, with the stores of an earlier life or new ones. */
+  add(
+    id: NodeId,
+    engine = new TableEngine(),
+    incarnation = 1,
+    hints: TableEngine = new TableEngine(),
+  ): Seat {
     const member = { id, incarnation, pid: 1, startTime: '1' }
     const address = addressOf(member)
     const returning = engine.metas.size > 0
-    const hints = new TableEngine()
     this.gone.delete(address)
     const node = new StorageNode({
       member,
@@ -175,8 +190,8 @@ export class Cluster {
       runtime: this.runtimeOf(address),
       engine,
       hints,
-      disk: { isLow: () => false },
-      sloppy: false,
+      disk: { isLow: () => this.fullDisks.has(id) },
+      sloppy: this.sloppy,
       handoffBytesPerSecond: 0,
       ringFiles: this.ringFiles(),
       log: quiet,
