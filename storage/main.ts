@@ -4,19 +4,20 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
-import { watchDiskSpace } from '../shared/os/disk-space.js'
+import { type ClosableDiskSpace, watchDiskSpace } from '../shared/os/disk-space.js'
 import { openEngine } from '../shared/os/engine.js'
+import { DamagedError } from '../shared/os/level.js'
 import { assertSupportedPlatform, ownProcessId } from '../shared/os/linux.js'
 import { type ClosableLog, openLog } from '../shared/os/log.js'
 import { writeProcessFile } from '../shared/os/process-files.js'
 import { openRingFiles } from '../shared/os/ring-files.js'
 import { openSocketRuntime } from '../shared/os/sockets.js'
+import { finishRemovals, removeStore } from '../shared/os/store-removal.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
-import type { NodeEnrollOk } from '../shared/protocol/messages.js'
+import type { Durability, NodeEnrollOk } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
 import type { Engine } from '../shared/runtime/ports.js'
 import type { Log } from '../shared/runtime/runtime.js'
@@ -135,31 +136,77 @@ async function live(
   signals: Signals,
 ): Promise<StopReason> {
   const { node, durability } = enrolled
-  const path = join(options.data, 'nodes', node)
-  prepareDataDirectory(join(options.data, 'nodes'))
-  const engine = await openEngine({ path, durability })
-  const hints = await openEngine({ path: join(path, 'hints'), durability })
-  const disk = await watchDiskSpace({ path: options.data, changed: () => {} })
+  const nodes = join(options.data, 'nodes')
+  prepareDataDirectory(nodes)
+  await finishRemovals(nodes)
+  const path = join(nodes, node)
   let reason: StopReason
   try {
-    reason = await serve(options, enrolled, { engine, hints, disk }, log, signals)
-  } finally {
-    disk.close()
-    await closed(engine)
-    await closed(hints)
+    reason = await withStores(path, durability, log, (stores) =>
+      serve(options, enrolled, stores, log, signals),
+    )
+  } catch (error) {
+    if (!(error instanceof DamagedError) || isNeeded(options.run, enrolled)) throw error
+    log.error({ err: error }, 'removed a damaged store that no ring names any more')
+    reason = 'evicted'
   }
-  const newest = openRingFiles(options.run).newest()
-  const isKnown = newest?.swarm === enrolled.swarm
-  const isNeeded = !isKnown || newest.members.some((member) => member.id === node)
-  const isAbandoned = reason === 'evicted' || (reason === 'left' && !isNeeded)
-  if (isAbandoned) await rm(path, { recursive: true, force: true })
+  const isAbandoned = reason === 'left' && !isNeeded(options.run, enrolled)
+  if (reason === 'evicted' || isAbandoned) await removeStore(path)
   return reason
+}
+
+/** False once a ring of the swarm shows that it goes on without the node. */
+function isNeeded(run: string, { swarm, node }: NodeEnrollOk): boolean {
+  const newest = openRingFiles(run).newest()
+  return newest?.swarm !== swarm || newest.members.some((member) => member.id === node)
+}
+
+type Stores = Pick<StorageNodeOptions, 'engine' | 'hints' | 'disk'>
+
+/** The hints lie within the node's directory: they come and go with it. */
+async function withStores(
+  path: string,
+  durability: Durability,
+  log: Log,
+  use: (stores: Stores) => Promise<StopReason>,
+): Promise<StopReason> {
+  const node = basename(path)
+  const engine = await openEngine({ path, durability, node })
+  try {
+    const hints = await openEngine({ path: join(path, 'hints'), durability, node })
+    const disk = await watchDisk(path, durability, log)
+    try {
+      return await use({ engine, hints, disk })
+    } finally {
+      disk.close()
+      await closed(hints)
+    }
+  } finally {
+    await closed(engine)
+  }
+}
+
+/** What is kept in memory needs no disk. */
+async function watchDisk(
+  path: string,
+  durability: Durability,
+  log: Log,
+): Promise<ClosableDiskSpace> {
+  if (durability === 'memory') return { isLow: () => false, close: () => {} }
+  return watchDiskSpace({
+    path,
+    changed: (isLow, freeBytes) => {
+      const fields = { path, freeBytes }
+      if (isLow) log.warn(fields, 'the disk is nearly full: reads go on, writes are refused')
+      else log.info(fields, 'the disk has room again: writes go on')
+    },
+  })
 }
 
 async function serve(
   { run }: NodeProcessOptions,
   enrolled: NodeEnrollOk,
-  stores: Pick<StorageNodeOptions, 'engine' | 'hints' | 'disk'>,
+  stores: Stores,
   log: Log,
   signals: Signals,
 ): Promise<StopReason> {

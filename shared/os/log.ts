@@ -48,6 +48,7 @@ export class RotatingFile {
   readonly #bytesMax: number
   #descriptor: number | undefined
   #bytes = 0
+  #isClosed = false
 
   constructor(file: string, bytesMax: number = fileBytesMax) {
     this.#file = file
@@ -59,15 +60,22 @@ export class RotatingFile {
   write(line: string): void {
     try {
       const bytes = Buffer.byteLength(line)
+      if (this.#isClosed) return
       if (this.#bytes > 0 && this.#bytes + bytes > this.#bytesMax) this.#rotate()
-      if (this.#descriptor === undefined) return
-      this.#bytes += writeSync(this.#descriptor, line)
+      // There was no room for a new file at the last rotation.
+      if (this.#descriptor === undefined) this.#open()
+      this.#bytes += writeSync(this.#descriptor as number, line)
     } catch {
       return
     }
   }
 
   close(): void {
+    this.#isClosed = true
+    this.#closeFile()
+  }
+
+  #closeFile(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor)
     this.#descriptor = undefined
   }
@@ -78,7 +86,7 @@ export class RotatingFile {
   }
 
   #rotate(): void {
-    this.close()
+    this.#closeFile()
     for (let age = filesKept - 1; age > 0; age--) {
       const younger = age === 1 ? this.#file : `${this.#file}.${age - 1}`
       try {

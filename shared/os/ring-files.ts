@@ -5,7 +5,15 @@
  * ring, and whoever sees the name sees all of it. Nothing is synced: the files matter to the
  * processes of this life of the host only; what must outlive it stands in the journal.
  */
-import { existsSync, linkSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { GTStoreError } from '../protocol/errors.js'
 import type { RingDescription } from '../ring/description.js'
@@ -28,15 +36,16 @@ class LinkedRingFiles implements RingFiles {
 
   publish(ring: RingDescription): 'published' | 'exists' {
     const draft = join(this.#run, `draft-${ring.epoch}.${process.pid}`)
-    writeFileSync(draft, JSON.stringify(ring), { mode: 0o600 })
     try {
+      writeFileSync(draft, JSON.stringify(ring), { mode: 0o600 })
       linkSync(draft, this.#prefix + ring.epoch)
       return 'published'
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return 'exists'
-      throw error
+      const message = `cannot publish ring ${ring.epoch} in ${this.#run}: ${(error as Error).message}`
+      throw new GTStoreError('STORAGE_FAILED', message, { cause: error })
     } finally {
-      unlinkSync(draft)
+      rmSync(draft, { force: true })
     }
   }
 

@@ -2,11 +2,12 @@
  * The options a swarm was founded with, beside its data: `up` after `down` finds them there, and
  * options that contradict them are refused instead of being lost.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { GTStoreError } from '../protocol/errors.js'
 import { evictAfterMsDefault } from '../runtime/limits.js'
+import { freeBytes, isNoSpace } from './disk-space.js'
 
 const swarmFileFormat = 1
 const fileName = 'swarm.json'
@@ -61,9 +62,16 @@ export function writeSwarmFile(data: string, options: SwarmOptions): void {
   const path = swarmFilePath(data)
   const draft = `${path}.draft`
   const text = `${JSON.stringify({ format: swarmFileFormat, ...options }, undefined, 2)}\n`
-  synced(draft, 'w', (descriptor) => writeSync(descriptor, text))
-  renameSync(draft, path)
-  synced(data, 'r', () => {})
+  try {
+    synced(draft, 'w', (descriptor) => writeFileSync(descriptor, text))
+    renameSync(draft, path)
+    synced(data, 'r', () => {})
+  } catch (cause) {
+    const code = isNoSpace(cause) ? 'DISK_FULL' : 'STORAGE_FAILED'
+    const free = freeBytes(data) ?? 'unknown'
+    const message = `cannot write ${path}: ${(cause as Error).message} (${free} bytes are free)`
+    throw new GTStoreError(code, message, { cause })
+  }
 }
 
 function synced(path: string, flags: string, use: (descriptor: number) => void): void {
