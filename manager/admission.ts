@@ -4,7 +4,7 @@ import type { MessageOf } from '../shared/protocol/messages.js'
 import type { Member } from '../shared/ring/description.js'
 import type { ChangeQueue } from './changes.js'
 import type { Life } from './peers.js'
-import { foreignNode, notEnrolled, unknownLife } from './refusals.js'
+import { evictionUnderWay, foreignNode, notEnrolled, unknownLife } from './refusals.js'
 import { hasLeft, type ManagerState } from './state.js'
 
 type Join = MessageOf<'node.join'>
@@ -23,6 +23,7 @@ export function joinRefusal(
   if (swarm !== state.swarm) return foreignNode(id)
   if (record?.lost === true || hasLeft(state, id)) return notEnrolled(state, id)
   if (record === undefined || incarnation > record.incarnation) return unknownLife(member)
+  if (state.evicted.includes(id)) return evictionUnderWay(id)
   if (known === undefined || incarnation >= known.incarnation) return undefined
   const text = `${id}.${incarnation} is an earlier life of ${id}.${known.incarnation}: this process must end`
   return new GTStoreError('CHANGE_REFUSED', text)

@@ -40,8 +40,13 @@ export class RingAuthor {
     return this.#isWriting
   }
 
-  /** `announced` follows once everybody was told. */
-  publish(placement: Placement, change: Change | undefined, announced: () => void): void {
+  /** `evicted`: those that the change takes out; `announced` follows once everybody was told. */
+  publish(
+    placement: Placement,
+    change: Change | undefined,
+    evicted: readonly NodeId[],
+    announced: () => void,
+  ): void {
     const { ledger, peers } = this.#options
     const { epoch, swarm, boot, ring: previous } = ledger.state
     const nodes = distinctNodes(placement.nodes, change?.next.nodes ?? [])
@@ -56,7 +61,7 @@ export class RingAuthor {
     const lives = nodes.flatMap((node) => peers.life(node) ?? [])
     const stores = Object.fromEntries(lives.map((life) => [life.member.id, life.store]))
     this.#isWriting = true
-    ledger.commit({ step: 'ring.published', ring, stores }, () => {
+    ledger.commit({ step: 'ring.published', ring, stores, evicted: [...evicted] }, () => {
       this.#isWriting = false
       this.announce(ring, previous)
       announced()

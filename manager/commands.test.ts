@@ -1,4 +1,5 @@
 import test from 'ava'
+import { nodeClientIdBlock } from '../shared/runtime/limits.js'
 import type { FakeNode } from './node.fixture.js'
 import { servingWorld } from './world.fixture.js'
 
@@ -195,4 +196,94 @@ test('stop does not wait for ever for a node that does not go', (t) => {
   world.manager?.stop()
   world.run(5_000)
   t.is(world.stopped.length, 1)
+})
+
+const submit = { kind: 'change.submit', change: 'remove', force: false, acceptLoss: false } as const
+
+test('remove --force: a living node is killed, and what it held comes from the others', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [first, ...rest] = nodes as [FakeNode, ...FakeNode[]]
+  first.pause()
+  const asked = { ...submit, node: 'n1', force: true }
+  const { ticket } = world.call('change.submit.ok', asked)
+  world.run(5)
+  t.false(first.isAlive)
+  const transfers = world.ring?.change?.transfers ?? []
+  t.true(transfers.length > 0)
+  t.true(transfers.every(({ sources, needed }) => !sources.includes('n1') && needed >= 1))
+  world.untilSettled(rest)
+  t.is(world.report(ticket).state, 'done')
+  t.like(world.ask({ ...submit, node: 'n2', acceptLoss: true, id: 3 }), {
+    code: 'INVALID_ARGUMENT',
+  })
+})
+
+test('nothing acknowledged is given up without --accept-loss, and with it only what was asked', (t) => {
+  const { world, nodes } = servingWorld(6)
+  for (const node of nodes.slice(0, 2)) node.die()
+  world.run(5)
+  const forced = { ...submit, node: 'n1', force: true }
+  const refused = world.ask({ ...forced, id: 1 })
+  t.like(refused, { kind: 'error', code: 'CHANGE_REFUSED' })
+  t.regex(refused.kind === 'error' ? refused.message : '', /remove n1 --force --accept-loss/)
+  const { ticket } = world.call('change.submit.ok', { ...forced, acceptLoss: true })
+  world.run(2_000)
+  const waits = world.report(ticket)
+  t.is(waits.state, 'queued', 'n2 would gain, and is down')
+  t.regex(waits.reason, /n2 is down/)
+  const second = world.call('change.submit.ok', { ...forced, node: 'n2', acceptLoss: true })
+  world.untilSettled(nodes.slice(2))
+  t.is(world.report(ticket).state, 'done')
+  t.is(world.report(second.ticket).state, 'done')
+})
+
+test('a removal that waits can be sharpened; the same ticket goes on', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [first, ...rest] = nodes as [FakeNode, ...FakeNode[]]
+  for (const node of rest) node.stuck = true
+  const { ticket } = world.call('change.submit.ok', { ...submit, node: 'n1' })
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  const sharper = world.call('change.submit.ok', { ...submit, node: 'n1', force: true })
+  t.is(sharper.ticket, ticket)
+  world.run(20)
+  t.false(first.isAlive)
+  for (const node of rest) node.stuck = false
+  world.killManager()
+  world.startManager()
+  world.untilSettled(rest)
+  t.is(world.report(ticket).state, 'done')
+  t.true(world.manager?.state.tickets.every((it) => it.force && !it.acceptLoss))
+})
+
+test('replace --force: the fresh node takes the place of a stopped one', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.registerSupervisor(0)
+  world.run(5)
+  nodes[1]?.pause()
+  const asked = { ...submit, change: 'replace', node: 'n2', force: true } as const
+  const { ticket } = world.call('change.submit.ok', asked)
+  world.until(() => world.report(ticket).state === 'done', 'done')
+  t.false(nodes[1]?.isAlive)
+  t.deepEqual([...new Set(world.ring?.placement.nodes)].sort(), ['n1', 'n3', 'n4'])
+})
+
+test('nodes get blocks of client ids that nobody else gives out, also after a crash', (t) => {
+  const { world } = servingWorld(3)
+  const register = { kind: 'client.register', client: 0 } as const
+  const seen = new Set<number>()
+  const add = (from: number, upTo: number) => {
+    for (let id = from; id <= upTo; id++) {
+      t.false(seen.has(id), `${id} was given out twice`)
+      seen.add(id)
+    }
+  }
+  for (let i = 0; i < 3; i++) {
+    const { client } = world.call('client.register.ok', register)
+    add(client, client)
+    const { from, upTo } = world.call('clients.grant.ok', { kind: 'clients.grant' })
+    t.is(upTo - from + 1, nodeClientIdBlock)
+    add(from, upTo)
+    world.killManager()
+    world.startManager()
+  }
 })

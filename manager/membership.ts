@@ -244,7 +244,7 @@ export class Membership {
     if (ring === undefined) return this.#found()
     if (this.#isGone(ring)) return this.#author.reset(() => this.advance())
     if (ring.change !== undefined) return this.#copy(ring, ring.change)
-    if (this.#isOutdated(ring)) return this.#publish(ring.placement, undefined)
+    if (this.#isOutdated(ring)) return this.#publish(ring.placement)
     this.#startNext(ring)
   }
 
@@ -281,7 +281,7 @@ export class Membership {
     const { joining } = this.queue
     if (this.#gathering.isOpen || joining.length === 0) return
     const delta = { join: distinctNodes(joining), leave: [], replace: [] }
-    this.#publish(planPlacement(undefined, delta, this.#options.settings), undefined)
+    this.#publish(planPlacement(undefined, delta, this.#options.settings))
   }
 
   #gather(): void {
@@ -300,12 +300,12 @@ export class Membership {
         .map((node) => this.#lossOf(node))
         .find((loss) => loss !== undefined)
     if (reason !== undefined) return this.#abort(ring, change, reason)
-    if (this.#isOutdated(ring)) return this.#publish(ring.placement, change)
+    if (this.#isOutdated(ring)) return this.#publish(ring.placement, change, this.#state.evicted)
     // Who came back and is to leave is named once more, so that it sees itself leave.
     if (open.length > 0 || this.#author.hasNewLife(ring)) return
     log.info({ plan: change.plan }, 'a change has copied its data')
     phase.send({ type: 'change.copied' })
-    this.#publish(change.next, undefined)
+    this.#publish(change.next)
   }
 
   /** A gainer that had copied everything may die, but not lose it again. */
@@ -319,7 +319,7 @@ export class Membership {
   #abort(ring: RingDescription, change: Change, reason: string): void {
     this.#options.log.warn({ plan: change.plan, reason }, 'a change is given up')
     this.#options.phase.send({ type: 'change.aborted' })
-    this.#publish(ring.placement, undefined)
+    this.#publish(ring.placement)
   }
 
   /** Some member has a newer life, or a higher epoch or boot was heard of. */
@@ -336,7 +336,7 @@ export class Membership {
     this.#starved = []
     for (const { intents, delta } of candidates) {
       const [intent] = intents as readonly [Intent]
-      if (intent.kind === 'join' && this.#gathering.isOpen) continue
+      if (this.#gathering.isOpen && this.#canWait(intents)) continue
       if (intent.kind === 'leave' && isEverybody(delta, ring.placement)) {
         if (intents.length === 1) this.#stopLast(intent.node)
         continue
@@ -349,23 +349,31 @@ export class Membership {
         continue
       }
       this.queue.block(intents, '')
-      this.#killEvicted(intents)
       const change: Change = { plan: this.#state.plans + 1, ...plan }
       log.info({ plan: change.plan, ...delta, transfers: plan.transfers.length }, 'a change starts')
-      return this.#publish(ring.placement, change)
+      return this.#publish(ring.placement, change, this.#killEvicted(intents))
     }
     this.#starved = distinctNodes(starved)
   }
 
+  /** Who returns may bring others along: nobody is evicted in that moment either. */
+  #canWait(intents: readonly Intent[]): boolean {
+    return intents.some(({ kind, node }) => {
+      return kind === 'join' || this.queue.origin(node) === 'eviction'
+    })
+  }
+
   /** One that only sleeps must not wake up to a ring that goes on without it. */
-  #killEvicted(intents: readonly Intent[]): void {
-    for (const intent of intents) {
-      if (intent.kind !== 'leave' || intent.origin !== 'eviction') continue
-      const member = this.member(intent.node)
-      if (member === undefined) continue
-      this.#options.log.warn({ node: intent.node }, 'a node that is down for too long is evicted')
-      this.#options.kill(member)
+  #killEvicted(intents: readonly Intent[]): NodeId[] {
+    const evicted = intents.flatMap(({ kind, node }) =>
+      kind === 'leave' && this.queue.origin(node) === 'eviction' ? [node] : [],
+    )
+    for (const node of evicted) {
+      const member = this.member(node)
+      this.#options.log.warn({ node }, 'a node that is down for too long is evicted')
+      if (member !== undefined) this.#options.kill(member)
     }
+    return evicted
   }
 
   /** Nobody takes its data: told to leave by a signal it stops and keeps it, a command is refused. */
@@ -383,8 +391,8 @@ export class Membership {
     this.queue.drop('leave', node)
   }
 
-  #publish(placement: Placement, change: Change | undefined): void {
+  #publish(placement: Placement, change?: Change, evicted: readonly NodeId[] = []): void {
     this.#giveUp = undefined
-    this.#author.publish(placement, change, () => this.advance())
+    this.#author.publish(placement, change, evicted, () => this.advance())
   }
 }

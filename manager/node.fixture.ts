@@ -146,7 +146,7 @@ export class FakeNode {
     else if (message.kind === 'node.stats' && !this.stuck) this.#answer(message.id)
     else if (message.kind === 'error') {
       this.refused = message
-      this.die()
+      if (message.code === 'NOT_FOUND') this.die()
     }
   }
 

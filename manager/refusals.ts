@@ -20,6 +20,14 @@ export function foreignNode(node: NodeId): GTStoreError {
   return new GTStoreError('CHANGE_REFUSED', text)
 }
 
+/** Others are copying what it held; it keeps its data until that is done, or given up. */
+export function evictionUnderWay(node: NodeId): GTStoreError {
+  const text =
+    `${node} was down for too long, and its eviction is under way: it joins as a new node after it, ` +
+    'or goes on with its data where the others cannot do without'
+  return new GTStoreError('CHANGE_REFUSED', text)
+}
+
 /** A life of this swarm that its journal has never heard of. */
 export function unknownLife(member: Member): GTStoreError {
   const text =

@@ -44,6 +44,8 @@ export interface ManagerState {
   readonly nodes: Readonly<Record<NodeId, NodeRecord>>
   readonly tickets: readonly Ticket[]
   readonly ring: RingDescription | undefined
+  /** Members that the change under way evicts. */
+  readonly evicted: readonly NodeId[]
 }
 
 export const initialState: ManagerState = {
@@ -58,6 +60,7 @@ export const initialState: ManagerState = {
   nodes: {},
   tickets: [],
   ring: undefined,
+  evicted: [],
 }
 
 export function fold(state: ManagerState, step: Step): ManagerState {
@@ -91,7 +94,7 @@ export function fold(state: ManagerState, step: Step): ManagerState {
     case 'change.ended':
       return withTickets(state, (ticket) => ticket.ticket === step.ticket, step)
     case 'ring.published':
-      return withRing(state, step.ring, step.stores)
+      return { ...withRing(state, step.ring, step.stores), evicted: step.evicted }
     case 'ring.reset':
       return withoutRing(state)
   }
@@ -152,7 +155,7 @@ function withoutRing(state: ManagerState): ManagerState {
   const nodes = { ...state.nodes }
   for (const { id } of state.ring?.members ?? []) delete nodes[id]
   const end = { outcome: 'aborted', reason: 'every process and its data were lost' } as const
-  return { ...withTickets(state, () => true, end), nodes, ring: undefined }
+  return { ...withTickets(state, () => true, end), nodes, ring: undefined, evicted: [] }
 }
 
 /** The settled placement is what the ticket asked for. */

@@ -132,12 +132,8 @@ function changeReports(from: StatusSources): ChangeReport[] {
 
 type Ticketless = 'add' | 'remove' | 'evict'
 
-/** Told by who is down where a manager that was restarted no longer knows why a node leaves. */
-function leaveOf(from: StatusSources, node: NodeId): 'remove' | 'evict' {
-  const origin = from.queue.origin(node)
-  const member = from.member(node)
-  const isDown = member !== undefined && from.down(member) !== ''
-  return origin === 'eviction' || (origin === undefined && isDown) ? 'evict' : 'remove'
+function leaveOf({ queue, state }: StatusSources, node: NodeId): 'remove' | 'evict' {
+  return queue.origin(node) === 'eviction' || state.evicted.includes(node) ? 'evict' : 'remove'
 }
 
 /** A change that no command asked for: it has no ticket. */

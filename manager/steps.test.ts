@@ -49,3 +49,12 @@ test('ended tickets are forgotten in the end, open ones never', (t) => {
   t.is(state.tickets[0]?.ticket, 1)
   t.is(state.lastTicket, 3 * ticketsKept - 1)
 })
+
+test('a journal from before force, loss and evictions were asked for is still read', (t) => {
+  const old = { step: 'change.submitted', ticket: 1, change: 'remove', node: 'n1', fresh: '' }
+  t.deepEqual(parseStep(old, 1), submitted(1))
+  const placement = { replicas: 1, readQuorum: 1, writeQuorum: 1, tokens: [1], nodes: ['n1'] }
+  const ring = { epoch: 1, swarm: 's', boot: 1, members: [], placement }
+  const published = { step: 'ring.published', ring, stores: {} }
+  t.deepEqual(parseStep(published, 2), { ...published, evicted: [] } as Step)
+})

@@ -80,6 +80,8 @@ const stepSchema = v.variant('step', [
     step: v.literal('ring.published'),
     ring,
     stores: v.record(nodeId, v.string()),
+    /** Members that the change evicts. */
+    evicted: v.optional(v.array(nodeId), []),
   }),
   /** A swarm that lives in memory lost every process: it is founded anew. */
   v.strictObject({ step: v.literal('ring.reset') }),

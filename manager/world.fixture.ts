@@ -176,6 +176,11 @@ export class World {
     this.now = end
   }
 
+  /** The manager gets no processor for so long: what is due meanwhile comes late, nodes go on. */
+  hold(ms: number): void {
+    this.now += ms
+  }
+
   /** Runs until `condition` holds; a virtual minute is as good as never. */
   until(condition: () => boolean, what: string): void {
     const end = this.now + 60_000

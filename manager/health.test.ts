@@ -1,0 +1,234 @@
+/** Who is down, who is evicted for it, and who is not. */
+import test, { type ExecutionContext } from 'ava'
+import { evictAfterMsDefault, suspicionMs } from '../shared/runtime/limits.js'
+import type { FakeNode } from './node.fixture.js'
+import { servingWorld, type World } from './world.fixture.js'
+
+/** More than a stopped node's suspicion and its grace together. */
+const longMs = evictAfterMsDefault + 2 * suspicionMs
+
+const reportOf = (world: World, id: string) => world.status.nodes.find((node) => node.id === id)
+const stepsOf = (world: World) => world.steps.length
+
+function nothingHappens(t: ExecutionContext, world: World, ms: number): void {
+  const steps = stepsOf(world)
+  world.run(ms)
+  t.is(stepsOf(world), steps)
+  t.deepEqual(world.status.changes, [])
+}
+
+test('a process that exits is down within 100 ms, and status says why', (t) => {
+  const { world, nodes } = servingWorld(4)
+  nodes[1]?.die()
+  world.run(90)
+  t.like(reportOf(world, 'n2'), { state: 'down', reason: 'exited' })
+  t.like(reportOf(world, 'n1'), { state: 'active', reason: '' })
+  t.regex(world.status.notices.join(), /n2 is down: in 30 s/)
+})
+
+test('a stopped process is down after the suspicion, and up as soon as it answers', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [, stopped] = nodes as [FakeNode, FakeNode]
+  world.run(1_500)
+  stopped.pause()
+  world.run(suspicionMs - 1_500)
+  t.is(reportOf(world, 'n2')?.reason, '')
+  world.run(3_000)
+  t.like(reportOf(world, 'n2'), { state: 'down', reason: 'not answering' })
+  stopped.resume()
+  world.run(5)
+  t.like(reportOf(world, 'n2'), { state: 'active', reason: '' })
+  nothingHappens(t, world, longMs)
+})
+
+test('time in which the manager itself was held up counts for nobody', (t) => {
+  const { world } = servingWorld(4)
+  world.run(1_500)
+  for (let i = 0; i < 5; i++) {
+    world.hold(60_000)
+    t.true(world.status.nodes.every((node) => node.state === 'active'))
+    world.run(100)
+  }
+  nothingHappens(t, world, longMs)
+})
+
+test('a node that is dead for long is evicted, and joins as new when it returns', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [dead, ...rest] = nodes as [FakeNode, ...FakeNode[]]
+  dead.die()
+  world.run(evictAfterMsDefault - 1_000)
+  t.true(world.ring?.placement.nodes.includes('n1'))
+  world.until(() => world.ring?.change !== undefined, 'an eviction')
+  const evict = { ticket: 0, change: 'evict', node: 'n1', state: 'copying' } as const
+  t.like(world.status.changes[0], evict)
+  world.untilSettled(rest)
+  const back = world.startNode('n1', dead.store)
+  world.until(() => back.refused !== undefined, 'a refusal')
+  t.is(back.refused?.code, 'NOT_FOUND')
+  const fresh = world.startNode()
+  world.until(() => fresh.id !== '', 'an id')
+  world.untilSettled([...rest, fresh])
+})
+
+test('a stopped node is killed before it is evicted', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [stopped, ...rest] = nodes as [FakeNode, ...FakeNode[]]
+  stopped.pause()
+  world.until(() => world.ring?.change !== undefined, 'an eviction')
+  t.false(stopped.isAlive)
+  world.untilSettled(rest)
+})
+
+test('one that returns while its eviction copies waits, and goes on if that is given up', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [dead, second, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  for (const node of rest) node.stuck = true
+  dead.die()
+  world.until(() => world.ring?.change !== undefined, 'an eviction')
+  const back = world.startNode('n1', dead.store)
+  world.until(() => back.refused !== undefined, 'a refusal')
+  t.is(back.refused?.code, 'CHANGE_REFUSED')
+  t.true(back.isAlive)
+  for (const node of rest) node.stuck = false
+  second.die()
+  world.until(() => world.ring?.members.some(({ pid }) => pid === back.pid) === true, 'its ring')
+  t.true(world.ring?.placement.nodes.includes('n1'))
+  world.untilSettled([back, second.restart(), ...rest])
+})
+
+test('one that returns before its eviction begins keeps its place', (t) => {
+  const { world, nodes } = servingWorld(4)
+  nodes[0]?.die()
+  world.run(evictAfterMsDefault - 1_000)
+  const back = world.startNode('n1', nodes[0]?.store)
+  world.untilSettled([back, ...nodes.slice(1)])
+  nothingHappens(t, world, longMs)
+})
+
+test('a one-way cut evicts nobody, whichever way it goes', (t) => {
+  for (const cut of ['manager>n1', 'n1>manager', 'n2>n1', 'n1>n2']) {
+    const { world } = servingWorld(5)
+    world.cuts.add(cut)
+    world.run(longMs)
+    t.deepEqual(world.status.changes, [], cut)
+    t.is(new Set(world.ring?.placement.nodes).size, 5, cut)
+    const isManagers = cut.includes('manager')
+    t.is(reportOf(world, 'n1')?.reason, isManagers ? 'not answering' : '', cut)
+    t.is(world.status.notices.length, isManagers ? 1 : 0, cut)
+  }
+})
+
+test('half of the others is no majority', (t) => {
+  const { world } = servingWorld(5)
+  for (const cut of ['manager>n1', 'n2>n1', 'n3>n1']) world.cuts.add(cut)
+  world.run(longMs)
+  t.is(new Set(world.ring?.placement.nodes).size, 5)
+  world.cuts.add('n4>n1')
+  world.until(() => new Set(world.ring?.placement.nodes).size === 4, 'an eviction')
+  t.false(world.ring?.placement.nodes.includes('n1'))
+})
+
+test('nobody is evicted below N nodes', (t) => {
+  const { world, nodes } = servingWorld(3)
+  nodes[0]?.die()
+  world.run(longMs)
+  t.is(new Set(world.ring?.placement.nodes).size, 3)
+  t.regex(world.status.notices.join(), /n1 is down and keeps its ranges/)
+  const joined = world.startNode()
+  world.until(() => joined.id !== '', 'an id')
+  world.untilSettled([...nodes.slice(1), joined])
+})
+
+test('at most a third is evicted at once, together, however many are down', (t) => {
+  const { world, nodes } = servingWorld(9, { replicas: 5, readQuorum: 3, writeQuorum: 5 })
+  for (const node of nodes.slice(0, 3)) node.die()
+  const sizes = new Set<number>()
+  world.until(() => {
+    sizes.add(new Set(world.ring?.change?.next.nodes ?? []).size)
+    return new Set(world.ring?.placement.nodes).size < 9
+  }, 'an eviction')
+  t.deepEqual([...sizes], [0, 6], 'all three in one change')
+  world.untilSettled(nodes.slice(3))
+  const more = servingWorld(9, { replicas: 5, readQuorum: 3, writeQuorum: 5 })
+  for (const node of more.nodes.slice(0, 4)) node.die()
+  more.world.run(longMs)
+  t.regex(more.world.status.notices.join(), /at most a third/)
+  t.is(new Set(more.world.ring?.placement.nodes).size, 9)
+})
+
+test('too few owners live: the dead are started again, once, and with their data', (t) => {
+  const { world, nodes } = servingWorld(6)
+  world.registerSupervisor(0)
+  world.run(1_000)
+  for (const node of nodes.slice(0, 2)) node.die()
+  world.inbox.length = 0
+  world.until(() => nodes[0]?.isAlive === false && world.alive.size === 6, 'both again')
+  const spawned = world.inbox.filter((it) => it.message.kind === 'node.spawn')
+  t.deepEqual(
+    spawned.map((it) => it.message),
+    ['n1', 'n2'].map((node) => ({ kind: 'node.spawn', node })),
+  )
+  world.run(longMs)
+  t.is(new Set(world.ring?.placement.nodes).size, 6)
+  t.true(world.status.nodes.every((node) => node.state === 'active'))
+})
+
+test('with nobody to start them, status names the way out, and nothing is given up', (t) => {
+  const { world, nodes } = servingWorld(6)
+  for (const node of nodes.slice(0, 2)) node.die()
+  nothingHappensToRing(t, world, 3 * longMs)
+  const notices = world.status.notices.join('\n')
+  t.regex(notices, /gtstore node restart ID/)
+  t.regex(notices, /gtstore node remove n1 --force --accept-loss/)
+  t.regex(notices, /gtstore node remove n2 --force --accept-loss/)
+})
+
+function nothingHappensToRing(t: ExecutionContext, world: World, ms: number): void {
+  const epoch = world.ring?.epoch
+  world.run(ms)
+  t.is(world.ring?.epoch, epoch)
+}
+
+test('a stopped receiver does not hold a change up for ever', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [stopped, good] = world.startNodes(2) as [FakeNode, FakeNode]
+  stopped.stuck = true
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  stopped.pause()
+  world.untilSettled([...nodes, good])
+  stopped.stuck = false
+  stopped.resume()
+  world.untilSettled([...nodes, good, stopped])
+  t.pass()
+})
+
+test('asking for status ten times a second changes nothing', (t) => {
+  const { world } = servingWorld(5)
+  world.run(2_000)
+  const steps = stepsOf(world)
+  const { ring } = world
+  for (let i = 0; i < 300; i++) {
+    t.is(world.status.state, 'serving')
+    world.run(90)
+  }
+  t.is(stepsOf(world), steps)
+  t.is(world.ring, ring)
+  t.true(world.status.nodes.every((node) => node.state === 'active'))
+})
+
+test('reports of a life that is over do not count', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const suspects = [{ node: 'n1', incarnation: 1, refutation: 0, health: 'dead' }] as const
+  nodes[0]?.restart()
+  world.cuts.add('manager>n1')
+  const say = () => {
+    for (const node of nodes.slice(1)) {
+      const report = { kind: 'health.report', node: node.id, incarnation: 1, suspects } as const
+      world.toManager(node.address ?? '', report)
+    }
+    world.after(500, say)
+  }
+  say()
+  world.run(longMs)
+  t.is(new Set(world.ring?.placement.nodes).size, 4)
+})
