@@ -21,7 +21,8 @@ export interface ReportSources
   readonly ring: Ring
   readonly answers: Answers
   isAlive(member: Member): boolean
-  isReachable(member: Member): boolean
+  /** False: the failure detector holds it dead, or it just hung up. */
+  mayAnswer(member: Member): boolean
 }
 
 export function statusReport(from: ReportSources): StatusReport {
@@ -76,7 +77,7 @@ function conditionOf(from: ReportSources, member: Member): Pick<NodeReport, 'sta
   const answer = from.answers.get(addressOf(member))
   if (answer !== undefined) return { state: answer.state, reason: '' }
   if (!from.isAlive(member)) return { state: 'down', reason: 'exited' }
-  if (!from.isReachable(member)) return { state: 'down', reason: 'not answering' }
+  if (!from.mayAnswer(member)) return { state: 'down', reason: 'not answering' }
   return { state: assumedState(from.ring, member.id), reason: '' }
 }
 

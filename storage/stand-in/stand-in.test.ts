@@ -164,3 +164,13 @@ test('status: a member whose process is gone has exited', (t) => {
   const status = statusOf(table, 'n1.1')
   t.like(status.nodes[3], { id: 'n4', state: 'down', reason: 'exited', keys: null })
 })
+
+test('status: a silent member is down once the failure detector says so', (t) => {
+  const table = cluster()
+  const { peers } = table.seat('n1.1').node
+  table.mute('n3.1')
+  peers.judge('n3.1', 'suspect')
+  t.like(statusOf(table, 'n1.1').nodes[2], { id: 'n3', state: 'active', reason: '', keys: null })
+  peers.judge('n3.1', 'dead')
+  t.like(statusOf(table, 'n1.1').nodes[2], { id: 'n3', state: 'down', reason: 'not answering' })
+})

@@ -118,7 +118,7 @@ export class StandIn implements Department {
       ring: this.desk.ring,
       answers,
       isAlive: (member) => this.isAlive(member),
-      isReachable: (member) => this.isReachable(member),
+      mayAnswer: (member) => this.desk.peers.mayAnswer(addressOf(member)),
     })
     const asking = this.asking
     this.asking = []
@@ -136,7 +136,7 @@ export class StandIn implements Department {
   }
 
   private isReachable(member: Member): boolean {
-    return this.desk.peers.isReachable(addressOf(member))
+    return this.desk.peers.mayAnswer(addressOf(member))
   }
 
   private refuse(from: Address, id: number, code: ErrorCode, reason: string): void {
