@@ -36,6 +36,8 @@ export const startCrashesMax = 3
 export const logTailLines = 12
 /** The file that catches what processes print past their logs is begun anew at this size. */
 export const printedBytesMax = 10 * 1024 * 1024
+/** A swarm is not started on a disk with less room: new logs of LevelDB would fail at once. */
+export const startBytesLeast = 1024 * 1024
 /** Free space below this is reported by `doctor`. */
 export const freeBytesLeast = 1024 * 1024 * 1024
 /** How long a process may take to end after SIGKILL, or to be seen paused. */
@@ -44,6 +46,9 @@ export const signalMs = 5_000
 export const restartMs = 15_000
 /** How often nodes are asked how far their repair is, and `--watch` shows transfers. */
 export const repairPollMs = 100
+/** What was skipped because a node had only just come back is compared after this pause, so often. */
+export const repairRetryMs = 1_000
+export const repairTriesMax = 3
 export const watchPeriodMs = 1_000
 /** Pause before `verify --wait` looks at everything again. */
 export const verifyPauseMs = 500

@@ -6,12 +6,14 @@ import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
+import { freeBytes } from '../shared/os/disk-space.js'
 import { assertSupportedPlatform } from '../shared/os/linux.js'
 import { listProcesses } from '../shared/os/process-files.js'
 import { checkDataDirectory, checkRunDirectory } from '../shared/os/reach.js'
 import { readSwarmFile, type SwarmOptions } from '../shared/os/swarm-file.js'
 import { CommandError, describeFailure, exitCodes, type Failure } from './errors.js'
 import { type Started, superviseSwarm } from './lifetime.js'
+import { startBytesLeast } from './limits.js'
 import type { Context } from './options.js'
 import { paint } from './output.js'
 import { openPrinted } from './processes.js'
@@ -45,8 +47,20 @@ export async function up(context: Context, flags: UpFlags): Promise<number> {
   const options = settleOptions(swarm, flags, stored)
   prepareRunDirectory(run)
   prepareDataDirectory(data)
+  checkRoom(data)
   const plan = { run, data, options, logLevel: flags.logLevel }
   return flags.detach === true ? upDetached(context, plan) : upForeground(context, plan)
+}
+
+/** Journal and stores cannot even be opened without some room. */
+function checkRoom(data: string): void {
+  const free = freeBytes(data) ?? startBytesLeast
+  if (free >= startBytesLeast) return
+  throw new CommandError(
+    exitCodes.failure,
+    `no room is left for the data in ${data}: ${free} bytes are free, ${startBytesLeast} are needed`,
+    'make room there, or name another data directory with --data',
+  )
 }
 
 function refuseIfUp({ run, swarm, command }: Context): void {
