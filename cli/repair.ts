@@ -9,7 +9,7 @@ import { GTStoreError } from '../shared/protocol/errors.js'
 import type { RepairReport } from '../shared/protocol/messages.js'
 import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import { exitCodes } from './errors.js'
-import { repairPollMs } from './limits.js'
+import { repairPollMs, repairRetryMs, repairTriesMax } from './limits.js'
 import type { Context } from './options.js'
 import { formatTable } from './output.js'
 import { openProgress } from './progress.js'
@@ -29,7 +29,7 @@ export async function repair(context: Context, flags: { node?: NodeId }): Promis
   await using admin = await openAdmin({ run })
   const members = membersToAsk(context, admin, flags.node)
   const signals = catchSignals()
-  const passes = await runPasses(admin, members, signals.first)
+  const passes = await repairAll(admin, members, signals.first)
   if (signals.received !== undefined) {
     output.note(`gtstore: the repair goes on: \`${command} transfers\` shows it`)
     return signalExitCode(signals.received)
@@ -54,6 +54,40 @@ function membersToAsk(context: Context, admin: Admin, node: NodeId | undefined):
     throw new GTStoreError('NOT_FOUND', `node ${node} is not a member of the ring`)
   }
   return chosen
+}
+
+/**
+ * A node that has only just come back is skipped by those that have not heard of it: they try again,
+ * as long as everybody lives.
+ */
+async function repairAll(
+  admin: Admin,
+  members: readonly Member[],
+  interrupted: AbortSignal,
+): Promise<Pass[]> {
+  let passes = await runPasses(admin, members, interrupted)
+  for (let tries = 1; tries < repairTriesMax; tries++) {
+    const again = members.filter((_, index) => (passes[index]?.report?.skipped ?? 0) > 0)
+    const allLive = admin.ring()?.members.every((member) => admin.isAlive(member))
+    if (again.length === 0 || allLive !== true || interrupted.aborted) break
+    await delay(repairRetryMs, undefined, { signal: interrupted }).catch(() => {})
+    const more = await runPasses(admin, again, interrupted)
+    passes = passes.map((pass) =>
+      added(
+        pass,
+        more.find(({ node }) => node === pass.node),
+      ),
+    )
+  }
+  return passes
+}
+
+/** What was moved adds up; what was skipped is what the last pass skipped. */
+function added(pass: Pass, more: Pass | undefined): Pass {
+  if (more?.report === undefined || pass.report === undefined) return more ?? pass
+  const received = pass.report.received + more.report.received
+  const given = pass.report.given + more.report.given
+  return { ...more, report: { ...more.report, received, given } }
 }
 
 async function runPasses(
