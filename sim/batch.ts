@@ -22,10 +22,13 @@ export interface BatchTotals {
   readonly changes: number
   readonly epochs: number
   readonly checks: number
+  /** How often each kind of fault had an effect. */
+  readonly faults: Readonly<Record<string, number>>
 }
 
 export function runSeeds({ from, count, told }: Batch): BatchTotals {
   const failed: number[] = []
+  const faults: Record<string, number> = {}
   const sums = { operations: 0, indefinite: 0, changes: 0, epochs: 0, checks: 0 }
   for (let seed = from; seed < from + count; seed++) {
     const outcome = runSeed(seed)
@@ -41,8 +44,11 @@ export function runSeeds({ from, count, told }: Batch): BatchTotals {
     for (const name of ['operations', 'indefinite', 'changes', 'epochs', 'checks'] as const) {
       sums[name] += outcome.totals[name]
     }
+    for (const [kind, times] of Object.entries(outcome.totals.faults ?? {})) {
+      faults[kind] = (faults[kind] ?? 0) + times
+    }
   }
-  return { seeds: count, failed, ...sums }
+  return { seeds: count, failed, ...sums, faults }
 }
 
 export function replayOf(seed: number): string {

@@ -2,6 +2,7 @@
  * What survives a process: the stores of nodes and the manager's journal, as far as they were synced.
  */
 import type { StoredRecord } from '../shared/data/record.js'
+import type { Micros } from '../shared/data/version.js'
 import type { Token } from '../shared/ring/description.js'
 import { tokenOf } from '../shared/ring/token.js'
 import type { Entry } from '../shared/runtime/ports.js'
@@ -12,6 +13,10 @@ export interface StoredNode {
   readonly meta: Map<string, string>
   /** Held by one process at a time, and let go when it ends. */
   isLocked: boolean
+  /** What the disk under it adds to every sync now. */
+  slowMicros: Micros
+  /** The disk under it has hardly any room left. */
+  isLow: boolean
 }
 
 export class Disk {
@@ -26,10 +31,15 @@ export class Disk {
     }
     return store
   }
+
+  /** The data directory is deleted, or lost with its disk. */
+  remove(name: string): void {
+    this.#stores.delete(name)
+  }
 }
 
 export function newStore(): StoredNode {
-  return { entries: new Map(), meta: new Map(), isLocked: false }
+  return { entries: new Map(), meta: new Map(), isLocked: false, slowMicros: 0, isLow: false }
 }
 
 /** How the store names an entry. */

@@ -2,7 +2,7 @@
  * The simulated storage engine. As the port asks, every write merges with the newest record, synced
  * or not, and is answered once what it rests on is durable. Writes gather while a sync is under way
  * and share the next one (group commit). A crash leaves what was synced, and of a sync under way
- * either everything or nothing.
+ * all, nothing, or the writes before some point.
  *
  * The order of all that was asked is one sequence of numbers: `latest` holds, for each key, the newest
  * record and the number of the write that brought it; everything up to `#synced` is on the disk.
@@ -197,6 +197,11 @@ export class SimEngine implements Engine {
   }
 
   close(done: Done): void {
+    if (this.#failure !== undefined) {
+      this.#store.isLocked = false
+      done(this.#failure)
+      return
+    }
     this.#whenSynced(this.#sequence, (error) => {
       this.#failure ??= new Error('the engine is closed')
       this.#store.isLocked = false
@@ -204,8 +209,12 @@ export class SimEngine implements Engine {
     })
   }
 
-  /** The disk refuses from now on: every write that was not synced fails, and all that follow. */
+  /**
+   * The disk refuses from now on: every write that was not synced fails, and all that follow. Some of
+   * those that failed may be found on the disk later.
+   */
   fail(error: Error): void {
+    this.#tear()
     this.#failure = error
     this.#isSyncing = false
     this.#syncing = []
@@ -217,11 +226,16 @@ export class SimEngine implements Engine {
 
   /** The process died: what was not synced is gone; a sync under way may have come through. */
   crash(): void {
-    if (this.#isSyncing && this.#options.random.chance(0.5)) this.#toDisk(this.#syncing)
+    this.#tear()
     this.#failure = new Error('the process of this engine is dead')
     this.#isSyncing = false
     this.#waiting = []
     this.#store.isLocked = false
+  }
+
+  #tear(): void {
+    if (!this.#isSyncing || this.#failure !== undefined) return
+    this.#toDisk(this.#syncing.slice(0, tornAt(this.#options.random, this.#syncing.length)))
   }
 
   #write(write: Write): void {
@@ -238,7 +252,8 @@ export class SimEngine implements Engine {
       if (!this.#isSyncing) return
       this.#syncing = this.#writes
       this.#writes = []
-      later(random.between(20, syncMicrosMax), () => this.#finishSync())
+      const micros = random.between(20, syncMicrosMax) + this.#store.slowMicros
+      later(micros, () => this.#finishSync())
     })
   }
 
@@ -291,6 +306,12 @@ export class SimEngine implements Engine {
     }
     return { entries, next: undefined }
   }
+}
+
+/** How many of so many writes a crash lets through: none and all are the usual cases. */
+export function tornAt(random: Random, writes: number): number {
+  if (random.chance(0.6)) return random.chance(0.5) ? writes : 0
+  return random.between(0, writes)
 }
 
 /** The caller may reuse its buffers after the call. */

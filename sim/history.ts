@@ -9,7 +9,8 @@ export interface Recorded {
   readonly operation: Operation
   /** The deadline was made short on purpose: it may fail. */
   readonly hasty: boolean
-  readonly outcome: 'pending' | 'ok' | 'definite' | 'indefinite'
+  /** Abandoned: the client died. */
+  readonly outcome: 'pending' | 'ok' | 'definite' | 'indefinite' | 'abandoned'
   readonly error: GTStoreError | undefined
 }
 
@@ -56,6 +57,14 @@ export class History {
         outcome: 'ok',
         error: undefined,
       }
+    }
+  }
+
+  /** The client died: what it still waited for may have happened, and nobody will ever know. */
+  abandon(client: string): void {
+    for (const [index, record] of this.#records.entries()) {
+      if (record.outcome !== 'pending' || record.operation.client !== client) continue
+      this.#records[index] = { ...record, outcome: 'abandoned' }
     }
   }
 

@@ -7,6 +7,7 @@ import type { Message } from '../shared/protocol/messages.js'
 import type { RingDescription } from '../shared/ring/description.js'
 import type { Address, Log, ProcessId } from '../shared/runtime/runtime.js'
 import { Disk } from './disk.js'
+import { Interference } from './interference.js'
 import { Network } from './network.js'
 import { SimRingFiles } from './ring-files.js'
 import { SimRuntime } from './runtime.js'
@@ -16,27 +17,31 @@ import type { World } from './world.js'
 
 /** More messages than this on their way to one peer: its queue is full. */
 const inFlightMax = 5_000
+const firstPid = 1_000
 
 export class Host {
   readonly world: World
   readonly settings: Settings
   readonly weather: Weather
+  readonly interference: Interference
   readonly network: Network
   readonly disk = new Disk()
   readonly ringFiles: SimRingFiles
-  readonly bootId: string
   readonly #living = new Map<number, string>()
   readonly #onPublish: ((ring: RingDescription) => void)[] = []
   readonly #killers = new Map<number, () => void>()
-  #lastPid = 1_000
+  #bootId: string
+  #lastPid = firstPid
 
   constructor(world: World, settings: Settings) {
     this.world = world
     this.settings = settings
-    this.bootId = world.random('boot id').hex(32)
+    this.#bootId = world.random('boot id').hex(32)
     this.weather = new Weather(world, settings.climate)
+    this.interference = new Interference(world)
     this.network = new Network({
       world,
+      interference: this.interference,
       weather: this.weather,
       reorder: settings.reorder,
       inFlightMax,
@@ -48,13 +53,25 @@ export class Host {
     })
   }
 
+  get bootId(): string {
+    return this.#bootId
+  }
+
+  /** All processes are gone by now; the run directory may be, where it is kept in memory. */
+  reboot(isRunDirectoryKept: boolean): void {
+    this.world.restartClock()
+    this.world.trace.event(this.world.micros, 'host', 'reboot', isRunDirectoryKept ? 1 : 0)
+    this.#bootId = this.world.random(`boot id ${this.world.micros}`).hex(32)
+    this.#lastPid = firstPid
+    if (!isRunDirectoryKept) this.ringFiles.clear()
+  }
+
   /** Calls back whenever a ring is published, at that instant. */
   watchRings(told: (ring: RingDescription) => void): void {
     this.#onPublish.push(told)
   }
 
-  /** An entry in the table of processes. */
-  /** `kill`: what SIGKILL does to it. */
+  /** An entry in the table of processes; `kill` is what SIGKILL does to it. */
   startProcess(kill: () => void = () => {}): ProcessId {
     const pid = ++this.#lastPid
     const startTime = String(this.world.hostMicros)

@@ -4,7 +4,7 @@ import { World } from './world.js'
 
 function openJournal(lines: string[], world: World) {
   return new SimJournal<{ n: number }>({
-    lines,
+    file: { lines, slowMicros: 0 },
     random: world.random('journal'),
     later: (delay, fire) => {
       world.at(delay, fire)
@@ -45,4 +45,36 @@ test('what was not synced is not there', (t) => {
   const lines: string[] = []
   openJournal(lines, world).append({ n: 1 }, () => t.fail())
   t.deepEqual(replay(lines), [])
+})
+
+test('a crash leaves all, none or the first entries of the sync under way', (t) => {
+  const seen = new Set<number>()
+  for (let seed = 1; seed <= 60; seed++) {
+    const world = new World(seed)
+    const lines: string[] = []
+    const journal = openJournal(lines, world)
+    journal.append({ n: 0 }, () => {})
+    for (const n of [1, 2]) journal.append({ n }, () => t.fail('it was never synced'))
+    world.step()
+    journal.crash()
+    while (world.step());
+    t.deepEqual(
+      replay(lines),
+      lines.map((_, n) => ({ n })),
+    )
+    seen.add(lines.length)
+  }
+  t.deepEqual([...seen].sort(), [1, 2, 3])
+})
+
+test('a failed disk fails what waits and all that follows', (t) => {
+  const world = new World(1)
+  const journal = openJournal([], world)
+  const errors: (string | undefined)[] = []
+  journal.append({ n: 1 }, (error) => errors.push(error?.message))
+  journal.append({ n: 2 }, (error) => errors.push(error?.message))
+  journal.fail(new Error('EIO'))
+  journal.append({ n: 3 }, (error) => errors.push(error?.message))
+  while (world.step());
+  t.deepEqual(errors, ['EIO', 'EIO', 'EIO'])
 })

@@ -1,49 +1,99 @@
 /**
  * The manager's journal on the simulated disk: entries become durable one after another, and a crash
- * loses those that were not. Each is kept as text, as a real journal keeps it.
+ * loses those that were not; of a sync under way, all, none or the first entries come through. Each is
+ * kept as text, as a real journal keeps it.
  */
 import type { Micros } from '../shared/data/version.js'
 import type { Done, Journal } from '../shared/runtime/ports.js'
+import { tornAt } from './engine.js'
 import type { Random } from './random.js'
 
-export interface SimJournalOptions {
-  /** What survives: shared by the journals of all lives of the manager. */
+/** What survives: shared by the journals of all lives of the manager. */
+export interface JournalFile {
   readonly lines: string[]
+  /** What the disk under it adds to every sync now. */
+  slowMicros: Micros
+}
+
+/** Where a crash of the manager is most interesting. */
+export type Boundary = 'before the sync' | 'before the effect' | 'after the effect'
+
+export interface SimJournalOptions {
+  readonly file: JournalFile
   readonly random: Random
   readonly later: (delay: Micros, fire: () => void) => void
   readonly syncMicrosMax: Micros
+  /** True: the process was killed there. */
+  readonly atBoundary?: (boundary: Boundary) => boolean
+}
+
+interface Pending {
+  readonly line: string
+  readonly done: Done
 }
 
 export class SimJournal<Step> implements Journal<Step> {
   readonly #options: SimJournalOptions
-  #pending: { line: string; done: Done }[] = []
+  #pending: Pending[] = []
+  #syncing: readonly Pending[] = []
   #isSyncing = false
+  #failure: Error | undefined
 
   constructor(options: SimJournalOptions) {
     this.#options = options
   }
 
   append(step: Step, done: Done): void {
+    if (this.#failure !== undefined) {
+      done(this.#failure)
+      return
+    }
     this.#pending.push({ line: JSON.stringify(step), done })
     if (!this.#isSyncing) this.#sync()
   }
 
   close(done: Done): void {
-    if (this.#pending.length === 0 && !this.#isSyncing) done(undefined)
+    const isOver = this.#pending.length === 0 && !this.#isSyncing
+    if (isOver || this.#failure !== undefined) done(this.#failure)
     else this.#options.later(100, () => this.close(done))
   }
 
+  /** The disk refuses from now on: what was not synced fails, and all that follows. */
+  fail(error: Error): void {
+    this.crash()
+    this.#failure = error
+    for (const { done } of [...this.#syncing, ...this.#pending.splice(0)]) done(error)
+  }
+
+  /** The process died. */
+  crash(): void {
+    if (!this.#isSyncing) return
+    this.#isSyncing = false
+    const { random, file } = this.#options
+    const kept = tornAt(random, this.#syncing.length)
+    for (const { line } of this.#syncing.slice(0, kept)) file.lines.push(line)
+  }
+
   #sync(): void {
-    const { lines, random, later, syncMicrosMax } = this.#options
-    const batch = this.#pending
+    const { file, random, later, syncMicrosMax } = this.#options
+    this.#syncing = this.#pending
     this.#pending = []
     this.#isSyncing = true
-    later(random.between(20, syncMicrosMax), () => {
-      for (const { line } of batch) lines.push(line)
-      this.#isSyncing = false
-      if (this.#pending.length > 0) this.#sync()
-      for (const { done } of batch) done(undefined)
-    })
+    later(random.between(20, syncMicrosMax) + file.slowMicros, () => this.#finishSync())
+    // A crash here is one at the end of the turn that asked, before anything reached the disk.
+    this.#options.atBoundary?.('before the sync')
+  }
+
+  #finishSync(): void {
+    if (!this.#isSyncing) return
+    const batch = this.#syncing
+    for (const { line } of batch) this.#options.file.lines.push(line)
+    this.#syncing = []
+    this.#isSyncing = false
+    if (this.#options.atBoundary?.('before the effect') === true) return
+    if (this.#pending.length > 0) this.#sync()
+    for (const { done } of batch) done(undefined)
+    this.#options.atBoundary?.('after the effect')
   }
 }
 

@@ -4,9 +4,10 @@
  */
 import { ClientCore } from '../client/core.js'
 import type { GTStoreError } from '../shared/protocol/errors.js'
-import { callTimeoutMs } from '../shared/runtime/limits.js'
+import { callTimeoutMs, managerRetryMs } from '../shared/runtime/limits.js'
 import type { History } from './history.js'
 import type { Host } from './host.js'
+import { faithful, type Plant, plantClient } from './planting.js'
 import type { Random } from './random.js'
 import type { SimRuntime } from './runtime.js'
 import { hastyMs, hastyShare } from './settings.js'
@@ -16,8 +17,28 @@ export interface LoadOptions {
   readonly history: History
   /** Whether the clients go on calling. */
   readonly goesOn: () => boolean
+  /** Whether they take their time: the run waits for something else. */
+  readonly isSlow: () => boolean
+  readonly plant?: Plant | undefined
   readonly onFailed: (message: string) => void
 }
+
+/** What a call may come to while processes die, disks fail and messages get lost. */
+const failuresOfFaults: ReadonlySet<string> = new Set([
+  'TIMEOUT',
+  'QUORUM_UNAVAILABLE',
+  'CANNOT_CONNECT',
+  'FORMING',
+  'DISK_FULL',
+  'STORAGE_FAILED',
+  'OVERLOADED',
+  'EXPIRED',
+  'STOPPING',
+])
+
+/** So that a run which waits for the end of a long pause goes on calling, but not too often. */
+const slowThinkMicros = 100_000
+const slowFactor = 10
 
 /** All clients of a run. */
 export class Load {
@@ -36,6 +57,20 @@ export class Load {
     for (const client of this.#clients) client.start()
   }
 
+  get clients(): readonly Client[] {
+    return this.#clients
+  }
+
+  /** All of them die; their successors start when they are told to. */
+  kill(): void {
+    for (const client of this.#clients) client.kill()
+  }
+
+  /** All of them may call. */
+  get isReady(): boolean {
+    return this.#clients.every(({ isReady }) => isReady)
+  }
+
   /** No call is open, and none will follow. */
   get isOver(): boolean {
     return !this.#options.goesOn() && this.#clients.every(({ open }) => open === 0)
@@ -52,63 +87,103 @@ export class Load {
   }
 }
 
+/** One client through all its lives. */
 class Client {
   readonly #name: string
   readonly #options: LoadOptions
   readonly #values: { last: number }
   readonly #random: Random
-  readonly #runtime: SimRuntime
-  readonly #core: ClientCore
+  #life: Life
+  #lives = 0
   open = 0
 
   constructor(name: string, options: LoadOptions, values: { last: number }) {
-    const { host } = options
     this.#name = name
     this.#options = options
     this.#values = values
-    this.#random = host.world.random(`client ${name}`)
-    const writer = this.#random.hex(16)
-    this.#runtime = host.openRuntime(`c-${writer}`, false)
-    host.startProcess()
-    this.#core = new ClientCore({
-      runtime: this.#runtime,
-      ringFiles: host.ringFiles,
-      writer,
-      timeoutMs: callTimeoutMs,
-      log: host.logOf(name),
-    })
-    this.#runtime.attach(this.#core)
+    this.#random = options.host.world.random(`client ${name}`)
+    this.#life = this.#begin()
   }
 
+  get runtime(): SimRuntime {
+    return this.#life.runtime
+  }
+
+  get isReady(): boolean {
+    return this.#life.state === 'registered'
+  }
+
+  /** Nothing where its present life has begun already. */
   start(): void {
-    this.#runtime.arrive(() => {
-      this.#core.register(callTimeoutMs, (error) => {
-        if (error !== undefined) {
-          this.#options.onFailed(`${this.#name} could not register: ${error.message}`)
-          return
-        }
-        for (let i = 0; i < this.#options.host.settings.inFlight; i++) this.#next()
+    if (this.#life.state !== 'new') return
+    this.#life.state = 'started'
+    this.#register(this.#life)
+  }
+
+  #register(life: Life): void {
+    const { host, onFailed } = this.#options
+    life.runtime.arrive(() => {
+      life.core.register(callTimeoutMs, (error) => {
+        if (error === undefined) {
+          life.state = 'registered'
+          for (let i = 0; i < host.settings.inFlight; i++) this.#next(life)
+        } else if (host.settings.faults !== undefined) {
+          life.runtime.after(managerRetryMs, 'register again', () => this.#register(life))
+        } else onFailed(`${this.#name} could not register: ${error.message}`)
       })
     })
   }
 
+  /** SIGKILL; its successor knows nothing of what it had asked. */
+  kill(): void {
+    this.#life.runtime.close()
+    this.open = 0
+    this.#options.history.abandon(this.#writerName)
+    this.#life = this.#begin()
+  }
+
+  get #writerName(): string {
+    return this.#lives === 1 ? this.#name : `${this.#name}/${this.#lives}`
+  }
+
+  #begin(): Life {
+    const { host, plant = faithful } = this.#options
+    this.#lives++
+    const writer = this.#random.hex(16)
+    const runtime = host.openRuntime(`c-${writer}`, false)
+    host.startProcess()
+    const planted = plantClient(plant, { runtime })
+    const core = new ClientCore({
+      runtime: planted.runtime,
+      ringFiles: host.ringFiles,
+      writer,
+      timeoutMs: callTimeoutMs,
+      log: host.logOf(this.#name),
+    })
+    runtime.attach(planted.process(core))
+    return { runtime, core, name: this.#writerName, state: 'new' }
+  }
+
   readAll(done: () => void): void {
     const { keys } = this.#options.host.settings
-    this.#runtime.arrive(() => {
+    this.#life.runtime.arrive(() => {
       let left = keys
       for (let key = 0; key < keys; key++) {
-        this.#get(`k${key}`, { r: undefined, timeoutMs: callTimeoutMs, hasty: false }, () => {
+        const manner = { timeoutMs: callTimeoutMs, hasty: false, isSure: true }
+        this.#get(`k${key}`, { r: undefined, ...manner }, () => {
           if (--left === 0) done()
         })
       }
     })
   }
 
-  #next(): void {
-    const { host, goesOn } = this.#options
-    host.world.at(this.#random.below(host.settings.thinkMicros), () => {
-      this.#runtime.arrive(() => {
-        if (goesOn()) this.#call(() => this.#next())
+  #next(life: Life): void {
+    const { host, goesOn, isSlow } = this.#options
+    const { thinkMicros } = host.settings
+    const pause = isSlow() ? slowThinkMicros + slowFactor * thinkMicros : thinkMicros
+    host.world.at(this.#random.below(pause), () => {
+      life.runtime.arrive(() => {
+        if (goesOn()) this.#call(() => this.#next(life))
       })
     })
   }
@@ -129,41 +204,37 @@ class Client {
     else this.#delete(key, { w, timeoutMs, hasty }, done)
   }
 
-  #put(key: string, { w, timeoutMs, hasty }: Manner & { w: number | undefined }, done: () => void) {
+  #put(key: string, { w, timeoutMs, ...manner }: Manner & Quorum<'w'>, done: () => void) {
     const value = `v${++this.#values.last}`
-    const end = this.#begin({ kind: 'put', key, value }, hasty)
-    this.#core.put(bytesOf(key), bytesOf(value), { w, timeoutMs }, (error) => {
+    const end = this.#record({ kind: 'put', key, value }, manner)
+    this.#life.core.put(bytesOf(key), bytesOf(value), { w, timeoutMs }, (error) => {
       end(error)
       done()
     })
   }
 
-  #get(key: string, { r, timeoutMs, hasty }: Manner & { r: number | undefined }, done: () => void) {
-    const end = this.#begin({ kind: 'get', key, value: undefined }, hasty)
-    this.#core.get(bytesOf(key), { r, timeoutMs }, (error, result) => {
+  #get(key: string, { r, timeoutMs, ...manner }: Manner & Quorum<'r'>, done: () => void) {
+    const end = this.#record({ kind: 'get', key, value: undefined }, manner)
+    this.#life.core.get(bytesOf(key), { r, timeoutMs }, (error, result) => {
       end(error, result === undefined ? undefined : Buffer.from(result.value).toString())
       done()
     })
   }
 
-  #delete(
-    key: string,
-    { w, timeoutMs, hasty }: Manner & { w: number | undefined },
-    done: () => void,
-  ) {
-    const end = this.#begin({ kind: 'delete', key, value: undefined }, hasty)
-    this.#core.delete(bytesOf(key), { w, timeoutMs }, (error) => {
+  #delete(key: string, { w, timeoutMs, ...manner }: Manner & Quorum<'w'>, done: () => void) {
+    const end = this.#record({ kind: 'delete', key, value: undefined }, manner)
+    this.#life.core.delete(bytesOf(key), { w, timeoutMs }, (error) => {
       end(error)
       done()
     })
   }
 
-  #begin(
+  #record(
     call: { kind: 'put' | 'get' | 'delete'; key: string; value: string | undefined },
-    hasty: boolean,
+    { hasty, isSure }: Omit<Manner, 'timeoutMs'>,
   ) {
     this.open++
-    const end = this.#options.history.begin({ client: this.#name, ...call }, hasty)
+    const end = this.#options.history.begin({ client: this.#life.name, ...call }, hasty)
     return (error: GTStoreError | undefined, read?: string) => {
       this.open--
       end(error, read)
@@ -175,7 +246,7 @@ class Client {
         `${call.kind} ${call.key} ${call.value ?? ''}: ${outcome}`,
         0,
       )
-      if (error !== undefined && !hasty && !this.#mayFail(error)) {
+      if (error !== undefined && !hasty && (isSure === true || !this.#mayFail(error))) {
         this.#options.onFailed(
           `${this.#name}: ${call.kind} ${call.key} failed: ${error.code} ${error.message}`,
         )
@@ -184,14 +255,30 @@ class Client {
   }
 
   #mayFail({ code }: GTStoreError): boolean {
-    return this.#options.host.settings.mayForm && code === 'FORMING'
+    const { mayForm, faults } = this.#options.host.settings
+    if (mayForm && code === 'FORMING') return true
+    return faults !== undefined && failuresOfFaults.has(code)
   }
+}
+
+/** What one life of a client consists of. */
+interface Life {
+  readonly runtime: SimRuntime
+  readonly core: ClientCore
+  /** In the history: what a dead client may still have done is nobody else's. */
+  readonly name: string
+  state: 'new' | 'started' | 'registered'
 }
 
 interface Manner {
   readonly timeoutMs: number
+  /** Its deadline is short: it may fail. */
   readonly hasty: boolean
+  /** Nothing is wrong any more: it must not fail, whatever happened before. */
+  readonly isSure?: boolean
 }
+
+type Quorum<Name extends 'r' | 'w'> = Readonly<Record<Name, number | undefined>>
 
 function bytesOf(text: string): Uint8Array {
   return Buffer.from(text)

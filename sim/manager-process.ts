@@ -1,30 +1,56 @@
-/** The manager's process, as manager/main.ts runs it. */
+/** One life of the manager's process, as manager/main.ts runs it. */
 import { Manager } from '../manager/manager.js'
 import type { Step } from '../manager/steps.js'
 import type { Micros } from '../shared/data/version.js'
-import { evictAfterMsDefault, valueBytesMaxDefault } from '../shared/runtime/limits.js'
+import { valueBytesMaxDefault } from '../shared/runtime/limits.js'
+import type { ProcessId } from '../shared/runtime/runtime.js'
 import type { Host } from './host.js'
-import { replay, SimJournal } from './journal.js'
+import { type Boundary, type JournalFile, replay, SimJournal } from './journal.js'
+import { faithful, type Plant, plantManager } from './planting.js'
 import type { SimRuntime } from './runtime.js'
 
 const runDirectory = '/run/simulated'
 
+export interface ManagerProcessOptions {
+  readonly host: Host
+  /** The journal, which outlives the process. */
+  readonly file: JournalFile
+  /** Number of this life. */
+  readonly life: number
+  readonly plant?: Plant | undefined
+  /** True: the process was killed at this boundary. */
+  readonly atBoundary: (boundary: Boundary) => boolean
+  readonly onEnd: (reason: string) => void
+}
+
 export class ManagerProcess {
-  readonly #lines: string[] = []
+  readonly #options: ManagerProcessOptions
+  readonly #processId: ProcessId
   readonly #manager: Manager
   readonly #runtime: SimRuntime
+  readonly #journal: SimJournal<Step>
+  #hasEnded = false
 
-  constructor(host: Host) {
+  constructor(options: ManagerProcessOptions) {
+    const { host, file, life, plant = faithful } = options
     const { world, settings } = host
+    this.#options = options
+    this.#processId = host.startProcess(() => this.kill())
     const runtime = host.openRuntime('manager', true)
     this.#runtime = runtime
-    const journal = new SimJournal<Step>({
-      lines: this.#lines,
-      random: world.random('journal'),
+    this.#journal = new SimJournal<Step>({
+      file,
+      random: world.random(`journal ${life}`),
       later: (delay, fire) => {
         world.at(delay, () => runtime.arrive(fire))
       },
       syncMicrosMax: settings.syncMicrosMax,
+      atBoundary: options.atBoundary,
+    })
+    const planted = plantManager(plant, {
+      runtime,
+      journal: this.#journal,
+      ringFiles: host.ringFiles,
     })
     this.#manager = new Manager({
       config: {
@@ -35,23 +61,23 @@ export class ManagerProcess {
         virtualNodes: settings.virtualNodes,
         durability: 'sync',
         valueBytesMax: valueBytesMaxDefault,
-        evictAfterMs: evictAfterMsDefault,
+        evictAfterMs: settings.evictAfterMs,
         sloppy: false,
         handoffBytesPerSecond: 0,
       },
-      runtime,
-      journal,
-      steps: [],
-      ringFiles: host.ringFiles,
-      self: host.startProcess(),
+      runtime: planted.runtime,
+      journal: planted.journal,
+      steps: replay<Step>(file.lines),
+      ringFiles: planted.ringFiles,
+      self: this.#processId,
       kill: (process) => host.kill(process),
       bootId: host.bootId,
       newSwarmId: world.random('swarm id').hex(16),
       runDirectory,
       log: host.logOf('manager'),
-      onStopped: () => runtime.close(),
+      onStopped: (error) => this.#end(`stopped: ${error?.message ?? 'as it was told'}`),
     })
-    runtime.attach(this.#manager)
+    runtime.attach(planted.process(this.#manager))
     runtime.arrive(() => this.#manager.start())
   }
 
@@ -64,8 +90,28 @@ export class ManagerProcess {
     this.#runtime.stall(micros)
   }
 
-  /** The journal as a next life of the manager would read it. */
-  get journaled(): Step[] {
-    return replay<Step>(this.#lines)
+  resume(): void {
+    this.#runtime.resume()
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    if (this.#hasEnded) return
+    this.#journal.crash()
+    this.#end('killed')
+  }
+
+  /** The disk refuses the next write. */
+  failDisk(): void {
+    this.#runtime.arrive(() => this.#journal.fail(new Error('EIO: the disk refused a write')))
+  }
+
+  #end(reason: string): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    const { host, onEnd } = this.#options
+    host.endProcess(this.#processId)
+    this.#runtime.close()
+    onEnd(reason)
   }
 }

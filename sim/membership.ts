@@ -3,13 +3,14 @@
  * removed and replaced by command; with pauses between, or all at once so that they queue.
  *
  * It leaves the swarm N members, so that requests are always accepted; or, in some seeds, fewer for a
- * while, and N again at the end.
+ * while, and N again at the end. Where faults happen a change may be refused (it is tried again),
+ * given up, or lose its answer.
  */
 import type { NodeId } from '../shared/ring/description.js'
 import type { NodeProcess } from './node-process.js'
 import type { Random } from './random.js'
-import type { Change } from './supervisor.js'
-import type { Swarm } from './swarm.js'
+import type { Change, ChangeEnd } from './supervisor.js'
+import type { KeptNode, Swarm } from './swarm.js'
 
 export interface MembershipOptions {
   readonly swarm: Swarm
@@ -51,7 +52,7 @@ export class MembershipChanges {
 
   get areOver(): boolean {
     const { changes, replicas } = this.#options.swarm.host.settings
-    const areEnough = this.#staying().length >= replicas
+    const areEnough = this.#remaining >= replicas
     return this.#begun >= changes && this.#ended === this.#begun && areEnough
   }
 
@@ -65,7 +66,7 @@ export class MembershipChanges {
       const kind = this.#random.pick(changes)
       const bySignal = this.#random.chance(0.5)
       if (!isLate) this.#begin(kind, bySignal)
-      else if (this.#staying().length + this.#joining < settings.replicas) this.#begin('add', true)
+      else if (this.#remaining + this.#joining < settings.replicas) this.#begin('add', true)
       this.#next()
     })
   }
@@ -75,13 +76,17 @@ export class MembershipChanges {
     const { swarm } = this.#options
     const { settings, world } = swarm.host
     const staying = this.#staying()
-    const members = staying.length + this.#joining
-    const isTooFew = staying.length <= (settings.mayForm ? 1 : settings.replicas)
+    const members = this.#remaining + this.#joining
+    const least = settings.mayForm ? 1 : settings.replicas
+    const isTooFew = this.#remaining <= least
+    // Enough will come back, or are on their way: until then nobody can be spared.
+    if (!isTooFew && staying.length <= least) return
     const chosen = change === 'remove' && isTooFew ? 'add' : change
     const kind = chosen === 'add' && members >= nodesMax && !isTooFew ? 'remove' : chosen
     if (this.#begun > this.#ended) this.#overlapped++
     this.#begun++
-    const node = kind === 'add' || staying.length === 0 ? undefined : this.#random.pick(staying)
+    const isNone = kind === 'add' || staying.length === 0
+    const node = isNone ? undefined : this.#random.pick(staying)
     world.trace.event(world.micros, 'change', `${kind} ${bySignal} ${node?.id ?? ''}`, this.#begun)
     if (node === undefined) this.#add(bySignal)
     else if (kind === 'remove' && bySignal) this.#leave(node)
@@ -96,6 +101,15 @@ export class MembershipChanges {
     )
   }
 
+  /** How many there will be; those that are down come back. */
+  get #remaining(): number {
+    const { swarm } = this.#options
+    if (swarm.host.settings.faults === undefined) return this.#staying().length
+    return swarm.kept.filter(({ id, process }) => {
+      return !this.#leaving.has(process?.id ?? id) && process?.isLeaving !== true
+    }).length
+  }
+
   #add(bySignal: boolean): void {
     const { swarm } = this.#options
     this.#joining++
@@ -108,7 +122,7 @@ export class MembershipChanges {
       return
     }
     const node = swarm.startNode('')
-    this.#when(() => hasJoined(node), joined)
+    this.#when(() => hasJoined(node) || node.keeper.isReleased, joined)
   }
 
   #leave(node: NodeProcess): void {
@@ -116,23 +130,35 @@ export class MembershipChanges {
     node.leave()
     this.#when(
       () => node.hasEnded,
-      () => this.#ended++,
+      () => {
+        this.#ended++
+        const isBack = this.#options.swarm.kept.some(({ id }) => id === node.id)
+        if (isBack) this.#leaving.delete(node.id)
+      },
     )
   }
 
   #submit(change: 'remove' | 'replace', node: NodeProcess): void {
     this.#leaving.add(node.id)
     if (change === 'replace') this.#joining++
-    this.#command(change, node.id, () => {
+    this.#command(change, node.id, (outcome) => {
       if (change === 'replace') this.#joining--
+      if (outcome === 'aborted' || outcome === 'refused') this.#leaving.delete(node.id)
       this.#ended++
     })
   }
 
-  #command(change: Change, node: NodeId | '', done: () => void): void {
-    this.#options.swarm.supervisor.submit(change, node, (outcome, reason) => {
-      if (outcome === 'done') done()
-      else this.#options.onFailed(`${change} ${node} was ${outcome}: ${reason}`)
+  #command(change: Change, node: NodeId | '', over: (outcome: Outcome) => void): void {
+    const { swarm, onFailed } = this.#options
+    swarm.supervisor.submit(change, node, (outcome, reason) => {
+      over(outcome)
+      if (outcome === 'done') return
+      if (swarm.host.settings.faults === undefined) {
+        onFailed(`${change} ${node} was ${outcome}: ${reason}`)
+      } else if (outcome === 'refused') {
+        this.#begun--
+        this.#ended--
+      }
     })
   }
 
@@ -144,8 +170,10 @@ export class MembershipChanges {
   }
 }
 
+type Outcome = Parameters<ChangeEnd>[0]
+
 /** It may have been asked to leave again already. */
-function hasJoined({ node }: NodeProcess): boolean {
-  const state = node?.state
+function hasJoined({ process }: KeptNode): boolean {
+  const state = process?.node?.state
   return state === 'active' || state === 'leaving' || state === 'left'
 }

@@ -8,6 +8,7 @@
 import type { Micros } from '../shared/data/version.js'
 import { type Lane, laneOf, type Message } from '../shared/protocol/messages.js'
 import type { Address } from '../shared/runtime/runtime.js'
+import type { Interference } from './interference.js'
 import type { Random } from './random.js'
 import type { SimRuntime } from './runtime.js'
 import type { Weather } from './weather.js'
@@ -30,6 +31,7 @@ export interface Link {
 export interface NetworkOptions {
   readonly world: World
   readonly weather: Weather
+  readonly interference: Interference
   /** Messages of one lane overtake one another too. */
   readonly reorder: boolean
   /** Messages that wait for one peer before `send` says that its queue is full. */
@@ -102,26 +104,47 @@ export class Network {
     }
   }
 
+  /** Cuts every connection of which either direction is so. */
+  cutAll(isCut: (from: Address, to: Address) => boolean): void {
+    for (const { owner, other } of this.#open()) {
+      const isOne = isCut(owner.address, other.owner.address)
+      if (isOne || isCut(other.owner.address, owner.address)) this.cut(owner, other.owner)
+    }
+  }
+
   /** Cuts one connection of those that stand and may be cut; none if there is none. */
   cutSomewhere(random: Random, mayCut: (a: Address, b: Address) => boolean): void {
-    const links = [...this.#listening.values()]
-      .flatMap((runtime) => [...runtime.links.values()])
-      .filter(({ state, owner, peer }) => state === 'open' && mayCut(owner.address, peer))
+    const links = this.#open().filter(({ owner, peer }) => mayCut(owner.address, peer))
     if (links.length === 0) return
     const { owner, other } = random.pick(links)
-    if (other !== undefined) this.cut(owner, other.owner)
+    this.cut(owner, other.owner)
+  }
+
+  /** The connections that stand, each once or twice. */
+  #open(): (Link & { readonly other: Link })[] {
+    return [...this.#listening.values()]
+      .flatMap((runtime) => [...runtime.links.values()])
+      .filter((link): link is Link & { readonly other: Link } => {
+        return link.state === 'open' && link.other !== undefined
+      })
   }
 
   #dial(link: Link): void {
-    const { world, weather } = this.#options
+    const { world, weather, interference } = this.#options
     link.state = 'dialing'
     world.at(weather.delay(link.owner.address, link.peer, undefined), () => {
       if (link.state !== 'dialing') return
       const target = this.#listening.get(link.peer)
-      if (target === undefined || target === link.owner) {
+      const wait = interference.dial(link.owner.address, link.peer)
+      if (target === undefined || target === link.owner || wait === 'refused') {
         this.#reportClosed(link)
-      } else this.#connect(link, target)
+      } else if (wait === 0) this.#connect(link, target)
+      else world.at(wait, () => this.#connectLate(link))
     })
+  }
+
+  #connectLate(link: Link): void {
+    if (link.state === 'dialing' && !link.owner.closed) this.#dial(link)
   }
 
   /** Where both dial at once, the two attempts become one connection. */
@@ -146,10 +169,21 @@ export class Network {
   }
 
   #carry(link: Link, message: Message): void {
-    const { world, weather, reorder, overWire } = this.#options
-    const received = overWire(message)
+    const { weather, interference, overWire } = this.#options
+    const { address } = link.owner
+    const { copies, delay } = interference.carry(address, link.peer, message.kind)
+    if (copies === 0) link.inFlight--
+    for (let copy = 1; copy <= copies; copy++) {
+      if (copy > 1) link.inFlight++
+      const takes = delay + weather.delay(address, link.peer, message.kind)
+      this.#arrive(link, message, overWire(message), takes)
+    }
+  }
+
+  #arrive(link: Link, message: Message, received: Message, takes: Micros): void {
+    const { world, reorder } = this.#options
     const lane = laneOf(message.kind)
-    let arrival = world.micros + weather.delay(link.owner.address, link.peer, message.kind)
+    let arrival = world.micros + takes
     if (!reorder) arrival = Math.max(arrival, link.arrivals[lane])
     link.arrivals[lane] = Math.max(link.arrivals[lane], arrival)
     world.at(arrival - world.micros, () => {

@@ -1,6 +1,6 @@
 /**
- * A storage node's process, as storage/main.ts runs it: ask the manager for an identity, open the
- * store, serve; end when the node has left or stopped.
+ * One life of a storage node's process, as storage/main.ts runs it: ask the manager for an identity,
+ * open the stores, serve; end when the node has left, was stopped, evicted or killed, or failed.
  */
 import type { Micros } from '../shared/data/version.js'
 import type { NodeEnrollOk } from '../shared/protocol/messages.js'
@@ -12,7 +12,7 @@ import { claimIdentity } from '../storage/identity.js'
 import { StorageNode } from '../storage/node.js'
 import { SimEngine } from './engine.js'
 import type { Host } from './host.js'
-import { faithful, type Plant } from './planted.js'
+import { faithful, type Plant, plantNode } from './planting.js'
 import type { SimRuntime } from './runtime.js'
 
 export interface NodeProcessOptions {
@@ -34,6 +34,7 @@ export class NodeProcess {
   #id: NodeId | ''
   #isLeaving = false
   #hasEnded = false
+  #hasFailedDisk = false
 
   constructor(options: NodeProcessOptions) {
     const { host, node } = options
@@ -61,12 +62,21 @@ export class NodeProcess {
     return this.#node
   }
 
+  get address(): string | undefined {
+    return this.#runtime?.address
+  }
+
   get hasEnded(): boolean {
     return this.#hasEnded
   }
 
   get isLeaving(): boolean {
     return this.#isLeaving
+  }
+
+  /** It will end as soon as it notices. */
+  get hasFailedDisk(): boolean {
+    return this.#hasFailedDisk
   }
 
   /** SIGTERM. */
@@ -76,9 +86,16 @@ export class NodeProcess {
     if (node !== undefined) this.#runtime?.arrive(() => node.leave())
   }
 
-  /** Gets no processor for so long. */
+  /** Gets no processor for so long: starved, or stopped. */
   stall(micros: Micros): void {
     this.#runtime?.stall(micros)
+    this.#enrollmentRuntime.stall(micros)
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.#runtime?.resume()
+    this.#enrollmentRuntime.resume()
   }
 
   /** SIGKILL: nothing that was not on its way or on the disk remains. */
@@ -86,6 +103,15 @@ export class NodeProcess {
     if (this.#hasEnded) return
     for (const engine of this.#engines) engine.crash()
     this.#end('killed')
+  }
+
+  /** The disk refuses the next write; false: there is no store yet. */
+  failDisk(): boolean {
+    const [engine] = this.#engines
+    if (engine === undefined || this.#node === undefined) return false
+    this.#hasFailedDisk = true
+    this.#runtime?.arrive(() => engine.fail(new Error('EIO: the disk refused a write')))
+    return true
   }
 
   #enrolled(ok: NodeEnrollOk): void {
@@ -124,10 +150,12 @@ export class NodeProcess {
     { engine, hints }: { readonly engine: SimEngine; readonly hints: SimEngine },
   ): void {
     const { host, plant = faithful } = this.#options
-    const { ringFiles } = host
-    const planted = plant({ self: ok.node, runtime, engine, ringFiles })
+    const { ringFiles, disk } = host
+    const self = ok.node
+    const space = { isLow: () => disk.store(self).isLow }
+    const planted = plantNode(plant, { self, runtime, engine, hints, ringFiles })
     const node = new StorageNode({
-      member: { id: ok.node, incarnation: ok.incarnation, ...this.#processId },
+      member: { id: self, incarnation: ok.incarnation, ...this.#processId },
       store,
       returning,
       swarm: ok.swarm,
@@ -137,9 +165,9 @@ export class NodeProcess {
       boot: ok.boot,
       valueBytesMax: ok.valueBytesMax,
       runtime: planted.runtime,
-      engine,
-      hints,
-      disk: { isLow: () => false },
+      engine: planted.engine,
+      hints: planted.hints,
+      disk: space,
       sloppy: ok.sloppy,
       handoffBytesPerSecond: ok.handoffBytesPerSecond,
       ringFiles: planted.ringFiles,

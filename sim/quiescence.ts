@@ -3,10 +3,12 @@
  * agrees that nothing is under way, then looks at what is left on the disks.
  */
 import { fold, initialState } from '../manager/state.js'
+import type { Step } from '../manager/steps.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
 import type { Host } from './host.js'
 import type { Invariants } from './invariants.js'
+import { replay } from './journal.js'
 import type { Swarm } from './swarm.js'
 
 const pollMicros = 50_000
@@ -35,6 +37,7 @@ export class Quiescence {
     if (ring === undefined) return ['there is no ring']
     return [
       ...this.#openChanges(ring),
+      ...this.#down(),
       ...this.#epochs(ring),
       ...this.#owners(ring),
       ...this.#excess(ring),
@@ -45,9 +48,10 @@ export class Quiescence {
   #poll(): void {
     this.#swarm.status((status) => {
       const ring = this.#invariants.ring
-      const isIdle = status.state === 'serving' && status.changes.every((change) => isOver(change))
+      const isIdle = status?.state === 'serving' && status.changes.every((change) => isOver(change))
       const isHeld =
-        ring !== undefined && this.#epochs(ring).length + this.#excess(ring).length === 0
+        ring !== undefined &&
+        [...this.#down(), ...this.#epochs(ring), ...this.#excess(ring)].length === 0
       this.#isReached = isIdle && isHeld
       if (!this.#isReached) this.#host.world.at(pollMicros, () => this.#poll())
     })
@@ -55,6 +59,12 @@ export class Quiescence {
 
   #openChanges(ring: Ring): string[] {
     return ring.description.change === undefined ? [] : ['a plan is left in the ring']
+  }
+
+  #down(): string[] {
+    return this.#swarm.kept
+      .filter(({ process }) => process?.node?.state !== 'active')
+      .map(({ id, process }) => `${process?.id ?? id} is ${process?.node?.state ?? 'down'}`)
   }
 
   #epochs(ring: Ring): string[] {
@@ -80,9 +90,10 @@ export class Quiescence {
   }
 
   #journal(): string[] {
-    const { manager, journaled } = this.#swarm.manager
-    const folded = JSON.stringify(journaled.reduce(fold, initialState))
-    if (folded === JSON.stringify(manager.state)) return []
+    const { manager, journal } = this.#swarm
+    if (manager === undefined) return ['there is no manager']
+    const folded = JSON.stringify(replay<Step>(journal.lines).reduce(fold, initialState))
+    if (folded === JSON.stringify(manager.manager.state)) return []
     return [`the manager's state is not the fold of its journal, which is ${folded}`]
   }
 }

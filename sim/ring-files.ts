@@ -36,6 +36,11 @@ export class SimRingFiles implements RingFiles {
     return text === undefined ? undefined : (JSON.parse(text) as RingDescription)
   }
 
+  /** The run directory is empty again. */
+  clear(): void {
+    this.#files.clear()
+  }
+
   prune(keep: number): void {
     const epochs = [...this.#files.keys()].sort((a, b) => a - b)
     for (const epoch of epochs.slice(0, Math.max(0, epochs.length - keep))) {

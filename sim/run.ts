@@ -1,15 +1,19 @@
 /**
- * One run of one seed: found a swarm, put it under load and change its membership in bad weather, let
- * it come to rest, and judge everything that was seen.
+ * One run of one seed: found a swarm, put it under load, change its membership in bad weather and let
+ * things go wrong (the phase of safety); then mend what went wrong, see that the swarm comes to rest in
+ * bounded time (the phase of liveness), and judge everything that was seen.
  */
 import type { Operation } from './checkers/linearizability.js'
 import { findViolation } from './checkers/linearizability.js'
+import { leastFaults } from './fault-settings.js'
+import { type FaultCounts, Faults } from './faults.js'
 import { History } from './history.js'
 import { Host } from './host.js'
+import { isExempt } from './interference.js'
 import { Invariants } from './invariants.js'
 import { Load } from './load.js'
 import { MembershipChanges } from './membership.js'
-import type { Plant } from './planted.js'
+import type { Plant } from './planting.js'
 import { Quiescence } from './quiescence.js'
 import {
   leastChanges,
@@ -32,6 +36,8 @@ export interface Totals {
   readonly changes: number
   /** Changes asked for while another one was under way. */
   readonly overlapped: number
+  /** Those that had an effect; undefined in a seed without. */
+  readonly faults: FaultCounts | undefined
   readonly epochs: number
   readonly checks: number
   readonly events: number
@@ -58,6 +64,9 @@ export interface RunOptions {
 const foundingMicros = 20_000_000
 const loadMicros = 180_000_000
 const restMicros = 30_000_000
+/** With faults: how long they may go on, and how long the swarm then needs to end what it was in. */
+const safetyMicros = 150_000_000
+const mendedMicros = 60_000_000
 
 const readMicros = 10_000_000
 
@@ -78,6 +87,7 @@ class Run {
   readonly #history = new History()
   readonly #load: Load
   readonly #changes: MembershipChanges
+  readonly #faults: Faults | undefined
   readonly #failures: string[] = []
 
   constructor(settings: Settings, { plant, sink, historiesOnly = false }: RunOptions) {
@@ -98,9 +108,15 @@ class Run {
     this.#load = new Load({
       host: this.#host,
       history: this.#history,
+      plant,
       goesOn: () => this.#loadGoesOn(),
+      isSlow: () => this.#history.attempted > settings.operations,
       onFailed,
     })
+    const { faults } = settings
+    if (faults !== undefined) {
+      this.#faults = new Faults({ swarm: this.#swarm, load: this.#load, settings: faults })
+    }
   }
 
   outcome(): Outcome {
@@ -120,8 +136,7 @@ class Run {
   }
 
   #play(): void {
-    const { nodes } = this.#settings
-    this.#swarm.start(nodes)
+    this.#swarm.start()
     const isFounded = () =>
       this.#swarm.supervisor.isRegistered && this.#invariants.ring?.forming === false
     if (!this.#until(isFounded, foundingMicros, 'the swarm was not founded')) return
@@ -129,8 +144,10 @@ class Run {
     this.#changes.start()
     this.#badWeather()
     this.#brokenConnections()
-    const isOver = () => this.#load.isOver && this.#changes.areOver
-    if (!this.#until(isOver, loadMicros, 'load and changes did not end')) return
+    if (this.#faults !== undefined && !this.#suffer(this.#faults)) return
+    const isOver = () => this.#load.isOver && this.#load.isReady && this.#changes.areOver
+    const limit = this.#faults === undefined ? loadMicros : mendedMicros
+    if (!this.#until(isOver, limit, 'load and changes did not end')) return
     const rest = new Quiescence(this.#swarm, this.#invariants)
     if (!this.#until(() => rest.isReached, restMicros, 'the swarm did not come to rest')) {
       this.#failures.push(...rest.problems())
@@ -145,11 +162,22 @@ class Run {
     for (const problem of rest.problems()) this.#fail(problem)
   }
 
+  /** The phase of safety; false: it failed. */
+  #suffer(faults: Faults): boolean {
+    const { operations } = this.#settings
+    faults.start()
+    const isEnough = () => faults.areEnough && this.#history.attempted >= operations
+    this.#world.runUntil(() => this.#failures.length > 0 || isEnough(), safetyMicros)
+    faults.stop()
+    return this.#failures.length === 0
+  }
+
   #loadGoesOn(): boolean {
     const { operations } = this.#settings
     const { attempted } = this.#history
     if (this.#history.records.length > callsMaxFactor * operations) return false
-    return attempted < operations || (attempted < 4 * operations && !this.#changes.areOver)
+    const isAwaited = !this.#changes.areOver || this.#faults?.areEnough === false
+    return attempted < operations || (attempted < 4 * operations && isAwaited)
   }
 
   /** Groups of processes drift apart now and then, and often just as a ring is published. */
@@ -164,8 +192,10 @@ class Run {
       this.#world.at(random.between(driftMicros, 12 * driftMicros), () => {
         if (this.#load.isOver) return
         this.#host.weather.drift()
-        const processes = [...this.#swarm.nodes, this.#swarm.manager]
-        if (stallMicros > 0) random.pick(processes).stall(random.below(stallMicros))
+        const { nodes, manager } = this.#swarm
+        const processes = manager === undefined ? nodes : [...nodes, manager]
+        const isStalled = stallMicros > 0 && processes.length > 0
+        if (isStalled) random.pick(processes).stall(random.below(stallMicros))
         next()
       })
     }
@@ -180,8 +210,7 @@ class Run {
     const { cutPauseMs } = this.#settings
     if (cutPauseMs === 0) return
     const random = this.#world.random('cuts')
-    const mayCut = (a: string, b: string) =>
-      [a, b].every((address) => address !== 'supervisor' && !address.startsWith('enroll'))
+    const mayCut = (a: string, b: string) => !isExempt(a) && !isExempt(b)
     const next = () => {
       this.#world.at(random.between(1, cutPauseMs) * 1_000, () => {
         if (this.#load.isOver) return
@@ -206,6 +235,8 @@ class Run {
     const open = this.#history.records.filter(({ outcome }) => outcome === 'pending')
     for (const { operation } of open) this.#failures.push(unanswered(operation))
     this.#failures.push(...shortfalls(this.#totals()))
+    const faults = this.#faults?.total ?? leastFaults
+    if (faults < leastFaults) this.#failures.push(`only ${faults} faults had an effect`)
   }
 
   #totals(): Totals {
@@ -216,6 +247,7 @@ class Run {
       keys: this.#settings.keys,
       changes: this.#changes.ended,
       overlapped: this.#changes.overlapped,
+      faults: this.#faults?.counts,
       epochs: this.#host.ringFiles.published.length,
       checks: this.#invariants.checks,
       events: this.#world.eventsFired,

@@ -153,6 +153,13 @@ export class SimRuntime implements Runtime {
     this.#busyUntil = Math.max(this.#busyUntil, this.#world.micros + micros)
   }
 
+  /** Takes turns again, whatever held it up. */
+  resume(): void {
+    this.#busyUntil = this.#world.micros
+    this.#turnDue = false
+    if (this.#arrived.length > 0) this.arrive(() => {})
+  }
+
   /** The process ends: what it sent in earlier turns still arrives, nothing else does. */
   close(): void {
     if (this.#closed) return

@@ -4,7 +4,9 @@
  */
 import type { Micros } from '../shared/data/version.js'
 import type { MessageKind } from '../shared/protocol/messages.js'
+import { evictAfterMsDefault } from '../shared/runtime/limits.js'
 import type { Millis } from '../shared/runtime/runtime.js'
+import { type FaultSettings, faultsOf, type RestartSettings, restartsOf } from './fault-settings.js'
 import { Random } from './random.js'
 import type { Climate } from './weather.js'
 
@@ -42,6 +44,10 @@ export interface Settings {
   readonly throughCodec: boolean
   readonly syncMicrosMax: Micros
   readonly pageEntriesMax: number
+  readonly evictAfterMs: Millis
+  /** undefined: nothing dies, and nothing is lost. */
+  readonly faults: FaultSettings | undefined
+  readonly restarts: RestartSettings
 }
 
 /** The least that a seed must do to count: totals below fail the run. */
@@ -77,6 +83,7 @@ const heldUpKinds: readonly MessageKind[] = [
 
 export function settingsOf(seed: number): Settings {
   const random = new Random(seed, 'settings')
+  const faults = faultsOf(seed)
   const replicas = random.pick([1, 2, 3, 3, 3, 5])
   const majority = Math.floor(replicas / 2) + 1
   // R + W > N in all of them: outside of that nothing is promised.
@@ -98,7 +105,7 @@ export function settingsOf(seed: number): Settings {
     inFlight: random.between(1, 3),
     keys: random.between(2, mostKeys),
     hotShare: random.pick([0, 0.5, 0.8]),
-    operations: 2 * leastOperations,
+    operations: faults === undefined ? 2 * leastOperations : leastOperations,
     changes: random.between(leastChanges, leastChanges + 4),
     mayForm: random.chance(0.1),
     changePauseMs: random.pick([1, 40, 150, 300]),
@@ -117,5 +124,8 @@ export function settingsOf(seed: number): Settings {
     throughCodec: seed % codecEvery === 0,
     syncMicrosMax: random.pick([200, 2_000, 10_000]),
     pageEntriesMax: random.pick([1, 2, 1_000]),
+    evictAfterMs: evictAfterMsDefault,
+    faults,
+    restarts: restartsOf(seed),
   }
 }

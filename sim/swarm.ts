@@ -1,13 +1,17 @@
 /**
- * A whole swarm on one simulated host: the manager, the supervisor with its nodes, and the clients.
+ * A whole swarm on one simulated host: the manager, the supervisor and the nodes, through all their
+ * lives. Clients are elsewhere (load.ts).
  */
 import type { StatusReport } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Range } from '../shared/runtime/ports.js'
 import type { Host } from './host.js'
+import type { Boundary, JournalFile } from './journal.js'
+import { Keeper } from './keeper.js'
 import { ManagerProcess } from './manager-process.js'
 import { NodeProcess } from './node-process.js'
-import type { Plant } from './planted.js'
+import type { Plant } from './planting.js'
+import type { Random } from './random.js'
 import { Supervisor } from './supervisor.js'
 
 export interface SwarmOptions {
@@ -17,65 +21,202 @@ export interface SwarmOptions {
   readonly onFailed: (message: string) => void
 }
 
+/** A node through all its lives, for which the supervisor cares. */
+export interface KeptNode {
+  readonly keeper: Keeper
+  /** Empty until its process has been given one. */
+  id: NodeId | ''
+  /** Its present life; undefined while it is down. */
+  process: NodeProcess | undefined
+}
+
 export class Swarm {
   readonly host: Host
-  readonly manager: ManagerProcess
-  readonly supervisor: Supervisor
+  readonly journal: JournalFile = { lines: [], slowMicros: 0 }
   readonly #options: SwarmOptions
-  #processes: NodeProcess[] = []
+  readonly #random: Random
+  readonly #managerKeeper: Keeper
+  #manager: ManagerProcess | undefined
+  #managerLives = 0
+  #supervisor: Supervisor
+  #isUnattended = false
+  #kept: KeptNode[] = []
+  /** Ends the manager at a boundary of its journal; set by faults. */
+  atBoundary: (boundary: Boundary) => boolean = () => false
 
   constructor(options: SwarmOptions) {
     this.#options = options
     this.host = options.host
-    this.manager = new ManagerProcess(this.host)
-    this.supervisor = new Supervisor({
+    this.#random = this.host.world.random('supervisor')
+    this.#managerKeeper = this.#keep(() => this.#startManager())
+    this.#managerKeeper.start()
+    this.#supervisor = this.#newSupervisor()
+  }
+
+  /** Founds the swarm. */
+  start(): void {
+    for (let i = 0; i < this.host.settings.nodes; i++) this.startNode('')
+  }
+
+  /** Its present life; undefined while it is down. */
+  get manager(): ManagerProcess | undefined {
+    return this.#manager
+  }
+
+  get supervisor(): Supervisor {
+    return this.#supervisor
+  }
+
+  /** Those that run, in order of their start. */
+  get nodes(): readonly NodeProcess[] {
+    return this.#kept.flatMap(({ process }) => process ?? [])
+  }
+
+  /** Those that run or will be started again. */
+  get kept(): readonly KeptNode[] {
+    return this.#kept
+  }
+
+  node(id: NodeId): NodeProcess | undefined {
+    return this.nodes.find((process) => process.id === id)
+  }
+
+  startNode(node: NodeId | ''): KeptNode {
+    const idOf = ({ id, process }: KeptNode) => process?.id ?? id
+    const known = node === '' ? undefined : this.#kept.find((kept) => idOf(kept) === node)
+    const kept = known ?? this.#newNode(node)
+    kept.keeper.start()
+    return kept
+  }
+
+  killSupervisor(): void {
+    this.#isUnattended = true
+    this.#supervisor.kill()
+  }
+
+  /** Adopts what runs, and starts what does not when its time has come. */
+  restartSupervisor(): void {
+    if (!this.#isUnattended) return
+    this.#isUnattended = false
+    this.#supervisor = this.#newSupervisor()
+  }
+
+  /** Every process that is to run is started at once. */
+  startAll(): void {
+    this.restartSupervisor()
+    for (const keeper of [this.#managerKeeper, ...this.#kept.map((kept) => kept.keeper)]) {
+      keeper.isPrompt = true
+      keeper.start()
+    }
+  }
+
+  /** The manager's status, as a command would get it; undefined where it does not answer. */
+  status(told: (status: StatusReport | undefined) => void): void {
+    this.#supervisor.status(told)
+  }
+
+  #keep(start: () => void): Keeper {
+    const { world, settings } = this.host
+    const { lateShare, lateMs } = settings.restarts
+    const isUnattended = () => this.#isUnattended
+    return new Keeper({ world, random: this.#random, lateShare, lateMs, start, isUnattended })
+  }
+
+  #newSupervisor(): Supervisor {
+    return new Supervisor({
       host: this.host,
+      nodes: this.host.settings.nodes,
       spawn: (node) => {
         this.startNode(node)
       },
     })
   }
 
-  /** Founds the swarm. */
-  start(nodes: number): void {
-    this.supervisor.start(nodes)
-    for (let i = 0; i < nodes; i++) this.startNode('')
+  #startManager(): void {
+    this.#manager = new ManagerProcess({
+      host: this.host,
+      file: this.journal,
+      life: ++this.#managerLives,
+      plant: this.#options.plant,
+      atBoundary: (boundary) => this.atBoundary(boundary),
+      onEnd: (reason) => this.#managerEnded(reason),
+    })
   }
 
-  /** Those that have not ended, in order of their start. */
-  get nodes(): readonly NodeProcess[] {
-    return this.#processes
+  #managerEnded(reason: string): void {
+    this.#note('manager', reason)
+    this.#manager = undefined
+    this.#managerKeeper.died()
+    const { faults } = this.host.settings
+    const isFault = reason === 'killed' || reason.includes('journal')
+    if (!isFault || faults === undefined) this.#options.onFailed(`the manager ended: ${reason}`)
   }
 
-  node(id: NodeId): NodeProcess | undefined {
-    return this.#processes.find((process) => process.id === id)
+  #newNode(id: NodeId | ''): KeptNode {
+    const keeper = this.#keep(() => {
+      kept.process = this.#newProcess(kept)
+    })
+    const kept: KeptNode = { keeper, id, process: undefined }
+    this.#kept.push(kept)
+    return kept
   }
 
-  startNode(node: NodeId | ''): NodeProcess {
-    const { host, plant, onErase } = this.#options
-    const process = new NodeProcess({
-      host,
-      node,
+  #newProcess(kept: KeptNode): NodeProcess {
+    const { plant, onErase } = this.#options
+    return new NodeProcess({
+      host: this.host,
+      node: kept.id,
       plant,
       onErase,
-      onEnd: (ended, reason) => this.#ended(ended, reason),
+      onEnd: (process, reason) => this.#nodeEnded(kept, process, reason),
     })
-    this.#processes.push(process)
-    return process
   }
 
-  /** The manager's status, as a command would get it. */
-  status(told: (status: StatusReport) => void): void {
-    this.supervisor.status(told)
-  }
-
-  #ended(process: NodeProcess, reason: string): void {
-    const { world } = this.host
-    world.trace.event(world.micros, process.id, `ended: ${reason}`, 0)
-    this.#processes = this.#processes.filter((other) => other !== process)
+  /** As storage/main.ts ends, and what the supervisor makes of it. */
+  #nodeEnded(kept: KeptNode, process: NodeProcess, reason: string): void {
+    const { id } = process
+    kept.id = id
+    kept.process = undefined
+    this.#note(id, reason)
+    const isMember = this.host.ringFiles.newest()?.members.some((member) => member.id === id)
+    const isFaulty = this.host.settings.faults !== undefined
+    switch (reason) {
+      case 'left':
+        if (isMember === false) this.#deleteData(id)
+        return this.#forget(kept)
+      case 'evicted':
+        this.#deleteData(id)
+        if (process.isLeaving) return this.#forget(kept)
+        this.#forget(kept)
+        this.startNode('')
+        break
+      case 'killed':
+      case 'failed':
+        kept.keeper.died()
+        if (isFaulty) return
+        break
+      default:
+        this.#forget(kept)
+        // Its last life had left, and died before it could tidy up.
+        if (isFaulty && reason.startsWith('refused') && isMember !== true) return
+    }
     // A leaver that missed its last ring learns from the manager that it is no member any more.
-    const isMember = this.host.ringFiles.newest()?.members.some(({ id }) => id === process.id)
-    const isExpected = reason === 'left' || (reason === 'evicted' && !isMember)
-    if (!isExpected) this.#options.onFailed(`${process.id} ended: ${reason}`)
+    if (reason === 'evicted' && isMember !== true) return
+    this.#options.onFailed(`${id} ended: ${reason}`)
+  }
+
+  #forget(kept: KeptNode): void {
+    kept.keeper.ended()
+    this.#kept = this.#kept.filter((other) => other !== kept)
+  }
+
+  #deleteData(node: NodeId | ''): void {
+    this.host.disk.remove(node)
+    this.host.disk.remove(`${node}/hints`)
+  }
+
+  #note(who: string, reason: string): void {
+    const { world } = this.host
+    world.trace.event(world.micros, who, `ended: ${reason}`, 0)
   }
 }

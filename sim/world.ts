@@ -8,6 +8,8 @@ import { Trace, type TraceSink } from './trace.js'
 
 /** The host had been up for a while when the run began. */
 const hostMicrosAtStart = 1_000_000_000
+/** What its clock shows when its processes are started again after a reboot. */
+const hostMicrosAfterBoot = 4_000_000
 
 interface WorldEvent {
   readonly time: Micros
@@ -20,6 +22,8 @@ export class World {
   readonly trace: Trace
   readonly #heap: WorldEvent[] = []
   #time: Micros = 0
+  /** Since when the host's clock counts. */
+  #bootedAt: Micros = -hostMicrosAtStart
   #sequence = 0
   #eventsFired = 0
   #inTurn = false
@@ -41,7 +45,12 @@ export class World {
 
   /** The clock that all processes share. */
   get hostMicros(): Micros {
-    return hostMicrosAtStart + this.#time
+    return this.#time - this.#bootedAt
+  }
+
+  /** The host begins another life: its clock counts anew. */
+  restartClock(): void {
+    this.#bootedAt = this.#time - hostMicrosAfterBoot
   }
 
   get eventsFired(): number {
