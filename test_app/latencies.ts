@@ -16,6 +16,10 @@ export class Latencies {
     }
   }
 
+  clear(): void {
+    this.#ms.length = 0
+  }
+
   get count(): number {
     return this.#ms.length
   }
