@@ -2,7 +2,12 @@ import test from 'ava'
 import type { RingDescription } from '../../shared/ring/description.js'
 import { tokenOf } from '../../shared/ring/token.js'
 import { planTransfers } from '../../shared/ring/transfers.js'
-import { collectPeriodMs, maxFlightMs } from '../../shared/runtime/limits.js'
+import {
+  collectPeriodMs,
+  maxFlightMs,
+  repairAnswerMs,
+  repairPeriodMs,
+} from '../../shared/runtime/limits.js'
 import { Cluster, evenRing, keyOf } from '../cluster.fixture.js'
 
 const four = ['n1', 'n2', 'n3', 'n4']
@@ -87,6 +92,28 @@ test('deleted with an owner down: never collected before it is back, repaired, a
   t.deepEqual(copies(cluster, key, owners), nowhere)
 })
 
+test('an owner that answers but holds the old value holds the collection up', (t) => {
+  const { cluster, key } = deleted()
+  const { engine } = cluster.seat('n3.1')
+  const entry = engine.entries.get(key)
+  if (entry === undefined) return t.fail()
+  const version = { ...entry.record.version, micros: entry.record.version.micros - 1 }
+  for (const record of [
+    undefined,
+    { version, value: Buffer.from('old') },
+    { version, value: null },
+  ]) {
+    if (record === undefined) engine.entries.delete(key)
+    else engine.entries.set(key, { ...entry, record })
+    cluster.mayArrive = ({ kind }) => kind !== 'merkle.get'
+    cluster.advance(2 * collectedMs)
+    t.deepEqual(copies(cluster, key, ['n1.1', 'n2.1']), [null, null])
+  }
+  cluster.mayArrive = () => true
+  cluster.advance(2 * repairPeriodMs + collectedMs)
+  t.deepEqual(copies(cluster, key), nowhere, 'repaired, then collected')
+})
+
 test('a node that is no owner holds the collection up as well while it is down', (t) => {
   const { cluster, key } = deleted((before) => before.kill('n4.1'))
   cluster.advance(3 * collectedMs)
@@ -162,6 +189,7 @@ test('an owner that sleeps when the others collect brings nothing back, and coll
   }
   cluster.advance(collectedMs)
   t.true(isAsleep)
+  cluster.advance(repairAnswerMs + 1_000)
   t.deepEqual(copies(cluster, key), [null, undefined, null], 'the first owner waits for all')
   cluster.unmute('n3.1')
   cluster.get('c-1', 'n3.1', key, 3, 3)

@@ -6,11 +6,11 @@ import { repairPauseMs } from '../../shared/runtime/limits.js'
 import type { Runtime } from '../../shared/runtime/runtime.js'
 
 export class Pace {
-  private readonly runtime: Runtime
+  private readonly runtime: Pick<Runtime, 'after'>
   private readonly bytesPerSecond: number
 
   /** 0: no limit. */
-  constructor(runtime: Runtime, bytesPerSecond: number) {
+  constructor(runtime: Pick<Runtime, 'after'>, bytesPerSecond: number) {
     this.runtime = runtime
     this.bytesPerSecond = bytesPerSecond
   }
