@@ -150,6 +150,7 @@ export class Cluster {
   readonly fullDisks = new Set<NodeId>()
   /** Of nodes that are added from now on. */
   sloppy = false
+  handoffBytesPerSecond = 0
   /** Looks at each message before it arrives; what it returns false for is kept back. */
   mayArrive: (message: Message, from: Address, to: Address) => boolean = () => true
   private readonly seats = new Map<Address, Seat>()
@@ -192,7 +193,7 @@ export class Cluster {
       hints,
       disk: { isLow: () => this.fullDisks.has(id) },
       sloppy: this.sloppy,
-      handoffBytesPerSecond: 0,
+      handoffBytesPerSecond: this.handoffBytesPerSecond,
       ringFiles: this.ringFiles(),
       log: quiet,
       onStopped: (reason) => {

@@ -7,11 +7,15 @@
  * at a time, each on a range of its own: that is the window, and it bounds the memory on both sides.
  * A source that is lost is replaced by a spare one, from the start of the range, since cursors are
  * only valid at the store that they came from.
+ *
+ * Pulls keep to the swarm's rate of handoffs, so that they leave room for requests, and pause while the
+ * disk here is nearly full.
  */
 import type { HandoffProgress, Message } from '../shared/protocol/messages.js'
 import type { NodeId, Transfer } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
 import {
+  diskCheckMs,
   handoffBatchBytes,
   handoffRetryMs,
   handoffWindowBatches,
@@ -21,6 +25,7 @@ import type { Cursor, Entry } from '../shared/runtime/ports.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
 import { formatProgress, parseProgress, type TaskProgress } from './handoff-progress.js'
+import { Throttle } from './throttle.js'
 
 interface Task {
   /** Meta name under which its progress is kept. */
@@ -44,12 +49,14 @@ interface Plan {
 
 export class HandoffReceiver {
   private readonly desk: Desk
+  private readonly throttle: Throttle
   private readonly completed: (plan: number) => void
   private plan: Plan | undefined
 
-  /** `completed` is told once per plan that everything of it is durable here. */
-  constructor(desk: Desk, completed: (plan: number) => void) {
+  /** `completed` is told once per plan that everything of it is durable here. A rate of 0: no limit. */
+  constructor(desk: Desk, bytesPerSecond: number, completed: (plan: number) => void) {
     this.desk = desk
+    this.throttle = new Throttle(desk.runtime, bytesPerSecond)
     this.completed = completed
   }
 
@@ -118,11 +125,21 @@ export class HandoffReceiver {
     }
   }
 
+  /** Asks for the next batch of the task when there is room for it and the rate permits. */
   private pull(task: Task): void {
-    const plan = this.plan
+    const { plan } = this
     if (plan === undefined) return
     task.state = 'pulling'
+    if (this.desk.disk.isLow()) return this.later(plan, diskCheckMs, () => this.pull(task))
+    const waitMs = this.throttle.book(handoffBatchBytes)
+    if (waitMs === 0) this.ask(plan, task)
+    else this.later(plan, waitMs, () => this.ask(plan, task))
+  }
+
+  private ask(plan: Plan, task: Task): void {
     new Pull(this.desk, plan.number, task, (outcome) => {
+      const cameBytes = typeof outcome === 'object' ? bytesOf(outcome.entries) : 0
+      this.throttle.giveBack(handoffBatchBytes - cameBytes)
       if (this.plan !== plan) return
       if (typeof outcome === 'object') return this.merge(plan, task, outcome)
       if (outcome === 'late') task.patienceMs *= 2
@@ -130,11 +147,15 @@ export class HandoffReceiver {
         outcome === 'stale' ||
         outcome === 'late' ||
         (outcome === 'lost' && replaceSource(plan, task))
-      const pause = atOnce ? staleRetryMs : handoffRetryMs
-      this.desk.runtime.after(pause, 'pull again', () => {
-        if (this.plan === plan) this.pull(task)
-      })
+      this.later(plan, atOnce ? staleRetryMs : handoffRetryMs, () => this.pull(task))
     }).begin()
+  }
+
+  /** Unless another plan has come by then. */
+  private later(plan: Plan, ms: Millis, go: () => void): void {
+    this.desk.runtime.after(ms, 'pull', () => {
+      if (this.plan === plan) go()
+    })
   }
 
   private merge(plan: Plan, task: Task, batch: Batch): void {

@@ -122,7 +122,10 @@ export class StorageNode implements Process, Desk {
     })
     this.replica = new Replica(this, boot)
     this.source = new HandoffSource(this)
-    this.receiver = new HandoffReceiver(this, (plan) => this.receivedPlan(plan))
+    const { handoffBytesPerSecond } = options
+    this.receiver = new HandoffReceiver(this, handoffBytesPerSecond, (plan) => {
+      this.receivedPlan(plan)
+    })
     this.departments = openDepartments(this, options)
     const taken = this.departments.flatMap((each) =>
       each.takes.map((kind) => [kind, each] as const),
