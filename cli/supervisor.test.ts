@@ -81,6 +81,32 @@ test.serial('the swarm outlives its supervisor; a new up adopts it', async (t) =
   t.is((await swarm.gtstore('node', 'add')).exitCode, 0)
 })
 
+test.serial('a standby takes over; the supervisor looks after it from then on', async (t) => {
+  const swarm = await start(t)
+  const { begin, gtstore, processes } = swarm
+  const first = pidOf(swarm, /^manager$/)
+  begin('run', 'manager', '--standby')
+  while (!processes().some(({ role }) => role === 'standby')) await delay(20)
+  const { pid: standby } = processes().find(({ role }) => role === 'standby') as ProcessEntry
+  const second = await gtstore('run', 'manager')
+  t.is(second.exitCode, 8, second.stderr)
+  // Held up, so that it does not start the manager again first.
+  const supervisor = pidOf(swarm, /^supervisor$/)
+  process.kill(supervisor, 'SIGSTOP')
+  process.kill(first, 'SIGKILL')
+  while (pidOf(swarm, /^(manager|supervisor)$/) !== standby) await delay(20)
+  t.is((await gtstore('put', 'city', 'Essen')).exitCode, 0)
+  process.kill(supervisor, 'SIGCONT')
+  const log = async () => (await gtstore('logs', 'supervisor')).stdout
+  while (!(await log()).includes(`manager runs already (pid ${standby})`)) await delay(50)
+  t.is((await swarm.status()).manager?.pid, standby)
+  t.is((await gtstore('node', 'add')).exitCode, 0, 'the new manager has its supervisor')
+  process.kill(standby, 'SIGKILL')
+  const isThird = ({ role, pid }: ProcessEntry) => role === 'manager' && pid !== standby
+  while (!processes().some(isThird)) await delay(20)
+  t.is((await gtstore('get', 'city')).stdout, 'Essen')
+})
+
 test.serial('down works without a supervisor and without a manager', async (t) => {
   const swarm = await start(t)
   process.kill(pidOf(swarm, /^supervisor$/), 'SIGKILL')
