@@ -192,6 +192,8 @@ export class FakeNode {
     const named = ring.members.some((member) => member.id === this.id)
     // A joiner whose change was given up waits for the next one.
     if (!named && (this.#isMember || this.#leaving)) return this.die()
+    // It may have been a member when its join was answered, and be none by now.
+    if (!named) this.#joined = false
     const { change } = ring
     const gains = change?.transfers.some((transfer) => transfer.gainer === this.id)
     if (change !== undefined && gains) this.#later(copyMs, () => this.#copy(change.plan))

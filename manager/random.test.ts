@@ -1,4 +1,7 @@
-/** Random joins, leaves, deaths and commands, with the manager killed in between: all of it settles. */
+/**
+ * Random joins, leaves, deaths, pauses, cuts and commands, messages lost and doubled, with the manager
+ * killed in between: all of it settles.
+ */
 import test from 'ava'
 import fc from 'fast-check'
 import type { FakeNode } from './node.fixture.js'
@@ -6,15 +9,27 @@ import { servingWorld, type World } from './world.fixture.js'
 
 type Deed =
   | { readonly do: 'join' }
-  | { readonly do: 'leave' | 'die' | 'restart' | 'remove' | 'replace'; readonly pick: number }
+  | { readonly do: (typeof kinds)[number]; readonly pick: number }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'kill manager' }
 
-const picks = fc.constantFrom('leave', 'die', 'restart', 'remove', 'replace')
+const kinds = [
+  'leave',
+  'die',
+  'restart',
+  'pause',
+  'resume',
+  'cut',
+  'remove',
+  'replace',
+  'force',
+] as const
+const picks = fc.constantFrom(...kinds)
 const deed: fc.Arbitrary<Deed> = fc.oneof(
   fc.record({ do: fc.constant('join' as const) }),
   fc.record({ do: picks, pick: fc.nat(9) }) as fc.Arbitrary<Deed>,
   fc.record({ do: fc.constant('wait' as const), ms: fc.nat(300) }),
+  fc.record({ do: fc.constant('wait' as const), ms: fc.nat(9_000) }),
   fc.record({ do: fc.constant('kill manager' as const) }),
 )
 
@@ -31,13 +46,17 @@ function perform(world: World, nodes: FakeNode[], deed: Deed): void {
     if (deed.do === 'leave') node.leave()
     else if (deed.do === 'die') node.die()
     else if (deed.do === 'restart' && node.incarnation > 0) nodes.push(node.restart())
-    else if (deed.do === 'remove' || deed.do === 'replace') {
+    else if (deed.do === 'pause') node.pause()
+    else if (deed.do === 'resume') node.resume()
+    else if (deed.do === 'cut') world.cuts.add(`manager>${node.id}`)
+    else if (deed.do === 'remove' || deed.do === 'replace' || deed.do === 'force') {
+      const force = deed.do === 'force'
       world.toManager('cli', {
         kind: 'change.submit',
-        force: false,
+        force,
         acceptLoss: false,
         id: 1,
-        change: deed.do,
+        change: deed.do === 'replace' ? 'replace' : 'remove',
         node: node.id,
       })
     }
@@ -55,18 +74,40 @@ function isQuiet(world: World): boolean {
   return !isOpen && held && lives.length === ring.members.length
 }
 
+/** One in ten is lost, and one in ten comes twice; the same for the same seed. */
+function fates(seed: number): () => 'lost' | 'twice' | 'delivered' {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+    const tenth = Math.floor((state / 2 ** 32) * 10)
+    if (tenth === 0) return 'lost'
+    return tenth === 1 ? 'twice' : 'delivered'
+  }
+}
+
+/** Faults end: what is stopped goes on, what is cut off is heard, what is dead is started again. */
+function heal(world: World, nodes: readonly FakeNode[]): void {
+  world.fate = () => 'delivered'
+  world.cuts.clear()
+  const all = [...nodes, ...world.nodes.values()]
+  for (const node of all) node.resume()
+  for (const { id, pid } of world.ring?.members ?? []) {
+    const node = all.findLast((it) => it.pid === pid)
+    if (node !== undefined && !node.isAlive) world.startNode(id, node.store)
+  }
+}
+
 test('whatever happens, the ring settles once the dead are back', (t) => {
   t.timeout(120_000)
-  const property = fc.property(fc.array(deed, { minLength: 3, maxLength: 25 }), (deeds) => {
-    const { world, nodes } = servingWorld(4)
+  const deeds = fc.array(deed, { minLength: 3, maxLength: 25 })
+  const property = fc.property(deeds, fc.nat(), (deeds, seed) => {
+    const { world, nodes } = servingWorld(5, { evictAfterMs: 8_000 })
+    world.fate = fates(seed)
     world.registerSupervisor(0)
     world.run(5)
     for (const deed of deeds) perform(world, nodes, deed)
     world.run(500)
-    for (const { id, pid } of world.ring?.members ?? []) {
-      const node = [...nodes, ...world.nodes.values()].findLast((it) => it.pid === pid)
-      if (node !== undefined && !node.isAlive) world.startNode(id, node.store)
-    }
+    heal(world, nodes)
     world.until(() => isQuiet(world) || world.alive.size === 0, 'quiet')
   })
   t.notThrows(() => fc.assert(property, { numRuns: 150 }))
