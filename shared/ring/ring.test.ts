@@ -90,6 +90,49 @@ test('a change names both sides where owners or quorums differ, and only there',
   t.deepEqual(quorums.arcOf(12).next?.quorums, { n: 2, r: 2, w: 2 })
 })
 
+test('the fallbacks of an arc are the other nodes clockwise, each once', (t) => {
+  const ring = new Ring(
+    describe(
+      placement([
+        [10, 'n1'],
+        [20, 'n2'],
+        [30, 'n4'],
+        [40, 'n2'],
+        [50, 'n3'],
+        [60, 'n4'],
+        [70, 'n5'],
+      ]),
+    ),
+  )
+  t.deepEqual(ring.arcOf(5).owners, ['n1', 'n2'])
+  t.deepEqual(ring.fallbacksOf(ring.arcOf(5)), ['n4', 'n3', 'n5'])
+  t.deepEqual(ring.fallbacksOf(ring.arcOf(65)), ['n2', 'n4', 'n3'])
+  t.deepEqual(ring.fallbacksOf(ring.arcOf(71)), ['n4', 'n3', 'n5'], 'past the last token')
+  const lonely = new Ring(describe(placement([[5, 'n1']], 3)))
+  t.deepEqual(lonely.fallbacksOf(lonely.arcOf(5)), [])
+})
+
+test('while a change runs the owners of both sides and the joiners stand in for nobody', (t) => {
+  const current = placement([
+    [10, 'n1'],
+    [20, 'n2'],
+    [30, 'n3'],
+    [40, 'n4'],
+    [50, 'n5'],
+  ])
+  const next = { ...current, nodes: ['n1', 'n6', 'n7', 'n4', 'n5'] }
+  const ring = new Ring(describe(current, next))
+  const arc = ring.arcOf(5)
+  t.deepEqual(
+    [arc.owners, arc.next?.owners],
+    [
+      ['n1', 'n2'],
+      ['n1', 'n6'],
+    ],
+  )
+  t.deepEqual(ring.fallbacksOf(arc), ['n4', 'n5', 'n3'], 'the leaver last')
+})
+
 test('nodes are ordered by their numbers', (t) => {
   t.deepEqual(['n10', 'n2', 'n1', 'n2'].sort(compareNodes), ['n1', 'n2', 'n2', 'n10'])
 })

@@ -33,8 +33,6 @@ export interface DrainOptions {
   readonly bytesPerSecond: number
   /** How old what is read now will count as. */
   born(): Micros
-  /** Told of each page before it leaves. */
-  pushing(entries: readonly Entry[]): void
   /** Called once, unless the walk was stopped. */
   ended(unreachable: ReadonlySet<NodeId>): void
 }
@@ -84,7 +82,6 @@ export class Drain {
 
   private handOver(page: HintPage, born: Micros): void {
     const parcels = page.entries.flatMap((entry) => this.parcelOf(entry))
-    this.options.pushing(parcels.map(({ entry }) => entry))
     const { wary } = this.options
     const isWary = (owner: NodeId) => wary.has(owner)
     this.deliver(parcels, isWary, born, () => {
@@ -196,7 +193,9 @@ export class Drain {
       return ended(this.unreachable)
     }
     const pauseMs = bytesPerSecond === 0 ? 0 : Math.ceil((bytes * 1000) / bytesPerSecond)
-    this.desk.runtime.after(Math.max(hintPauseMs, pauseMs), 'hand over further hints', () => this.readOn(next))
+    this.desk.runtime.after(Math.max(hintPauseMs, pauseMs), 'hand over further hints', () =>
+      this.readOn(next),
+    )
   }
 }
 

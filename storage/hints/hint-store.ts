@@ -18,15 +18,13 @@ export interface HintPage {
 
 export class HintStore {
   private readonly engine: Engine
-  private readonly bytesMax: number
   private counted: HintCount = { keys: 0, bytes: 0 }
   /** On its way to the disk, and perhaps not counted yet. */
   private pendingKeys = 0
   private pendingBytes = 0
 
-  constructor(engine: Engine, bytesMax = hintBytesMax) {
+  constructor(engine: Engine) {
     this.engine = engine
-    this.bytesMax = bytesMax
   }
 
   /** Counts what an earlier life of the node left here. */
@@ -43,7 +41,7 @@ export class HintStore {
   }
 
   hasRoomFor(entry: Entry): boolean {
-    return this.counted.bytes + this.pendingBytes + sizeOf(entry) <= this.bytesMax
+    return this.counted.bytes + this.pendingBytes + sizeOf(entry) <= hintBytesMax
   }
 
   put(entry: Entry, done: Done): void {

@@ -7,13 +7,10 @@
  * A walk through the hints is worth its cost only if something changed: a hint came whose owners are
  * all there, the ring is another one, or an owner that was missing can be reached.
  */
-import type { Micros } from '../../shared/data/version.js'
 import type { ErrorCode } from '../../shared/protocol/errors.js'
 import type { HintPut, HintQuery, Message, NodeStatsOk } from '../../shared/protocol/messages.js'
 import type { NodeId, Token } from '../../shared/ring/description.js'
-import { inRange } from '../../shared/ring/token.js'
-import { hintDrainMs, maxFlightMs } from '../../shared/runtime/limits.js'
-import type { Entry, Range } from '../../shared/runtime/ports.js'
+import { hintDrainMs } from '../../shared/runtime/limits.js'
 import type { Address, CancelTimer } from '../../shared/runtime/runtime.js'
 import { everyOwner } from '../coordination.js'
 import type { Department } from '../department.js'
@@ -27,10 +24,7 @@ import { Membership } from './membership.js'
 export type HintsOptions = Pick<
   StorageNodeOptions,
   'hints' | 'boot' | 'ringFiles' | 'handoffBytesPerSecond'
-> & {
-  /** hintBytesMax unless a test says otherwise. */
-  readonly hintBytesMax?: number
-}
+>
 
 export class Hints implements Department {
   readonly takes = ['hint.put', 'hint.query'] as const
@@ -45,14 +39,12 @@ export class Hints implements Department {
   private isDue = true
   private hasRing = false
   private isStopped = false
-  /** When something of an arc (by its end) was last sent under the epoch held. */
-  private readonly pushedAt = new Map<Token, Micros>()
   private cancelTick: CancelTimer = () => {}
 
   constructor(desk: Desk, options: HintsOptions) {
     this.desk = desk
     this.options = options
-    this.store = new HintStore(options.hints, options.hintBytesMax)
+    this.store = new HintStore(options.hints)
     this.membership = new Membership(desk, options.ringFiles)
   }
 
@@ -89,11 +81,10 @@ export class Hints implements Department {
 
   closed(): void {}
 
-  /** The keys may have other owners now; and what the last ones were sent is refused by all. */
+  /** The keys may have other owners now. */
   ringChanged(): void {
     this.hasRing = true
     this.membership.look()
-    this.pushedAt.clear()
     this.drain?.stop()
     this.drain = undefined
     this.isDue = true
@@ -135,11 +126,9 @@ export class Hints implements Department {
     if (!isWaiting) this.isDue = true
   }
 
-  /** What was sent may still be under way after its hint is gone, for as long as owners take it. */
   private tell(from: Address, { id, epoch, from: start, to }: HintQuery): void {
     const { desk } = this
-    const range = { from: start, to }
-    this.store.scan(range, undefined, 1, (error, page) => {
+    this.store.scan({ from: start, to }, undefined, 1, (error, page) => {
       if (page === undefined) {
         const reason = error?.message ?? 'the scan gave no page'
         if (error !== undefined) desk.storageFailed(error)
@@ -147,25 +136,9 @@ export class Hints implements Department {
       }
       const { ring, runtime } = desk
       if (ring.epoch !== epoch) return runtime.send(from, { kind: 'stale', id, epoch: ring.epoch })
-      const hasHints = page.entries.length > 0 || this.pushedLately(range)
+      const hasHints = page.entries.length > 0
       return runtime.send(from, { kind: 'hint.query.ok', id, hasHints })
     })
-  }
-
-  private pushedLately(range: Range): boolean {
-    const { ring, runtime } = this.desk
-    const now = runtime.hostMicros()
-    for (const [end, at] of this.pushedAt) {
-      if (now - at > maxFlightMs * 1000) this.pushedAt.delete(end)
-      else if (inRange(end, range) || inRange(range.to, ring.arcOf(end))) return true
-    }
-    return false
-  }
-
-  private pushing(entries: readonly Entry[]): void {
-    const { ring, runtime } = this.desk
-    const now = runtime.hostMicros()
-    for (const { token } of entries) this.pushedAt.set(ring.arcOf(token).to, now)
   }
 
   private tick(): void {
@@ -198,7 +171,6 @@ export class Hints implements Department {
       isLeaving: !this.membership.isMember,
       bytesPerSecond: this.options.handoffBytesPerSecond,
       born: () => this.membership.born(),
-      pushing: (entries) => this.pushing(entries),
       ended: (unreachable) => {
         this.drain = undefined
         // What came meanwhile may wait for others.
