@@ -18,6 +18,8 @@ import { Hopeless, until } from './until.js'
 export type SwarmSetup = Partial<Omit<SwarmOptions, 'swarm' | 'restart'>> & {
   readonly nodes: number
   readonly logLevel?: string
+  /** Where the data lies, if not beside the run directory; left there at the end. */
+  readonly data?: string
 }
 
 /** Long enough for a starved host: passing tests never wait for it. */
@@ -41,9 +43,9 @@ export class Swarm {
     const majority = Math.floor(replicas / 2) + 1
     this.#root = mkdtempSync(join(tmpdir(), 'gtstore-test-'))
     this.run = join(this.#root, 'run')
-    this.data = join(this.#root, 'data')
+    this.data = setup.data ?? join(this.#root, 'data')
     mkdirSync(this.run, { mode: 0o700 })
-    mkdirSync(this.data, { mode: 0o700 })
+    mkdirSync(this.data, { mode: 0o700, recursive: true })
     this.#logLevel = setup.logLevel ?? 'info'
     this.#options = {
       swarm: 'test',
