@@ -237,6 +237,37 @@ test('nothing acknowledged is given up without --accept-loss, and with it only w
   t.is(world.report(second.ticket).state, 'done')
 })
 
+test('by force, but not at the price of what was acknowledged: too few owners later wait too', (t) => {
+  const { world, nodes } = servingWorld(4)
+  for (const node of nodes.slice(1)) node.stuck = true
+  const { ticket } = world.call('change.submit.ok', { ...submit, node: 'n1', force: true })
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  nodes[1]?.die()
+  for (const node of nodes.slice(1)) node.stuck = false
+  world.run(50_000)
+  t.is(world.report(ticket).state, 'queued')
+  t.true(world.ring?.placement.nodes.includes('n1'))
+  t.regex(world.status.notices.join(), /remove n1 --force --accept-loss/)
+})
+
+test('who is taken out by force is no source, even if it is started again', (t) => {
+  const { world, nodes } = servingWorld(6, { writeQuorum: 3, evictAfterMs: 600_000 })
+  const [first, second] = nodes as [FakeNode, FakeNode]
+  second.die()
+  world.run(5)
+  const { ticket } = world.call('change.submit.ok', { ...submit, node: 'n1', force: true })
+  world.run(5)
+  t.regex(world.report(ticket).reason, /n2 is down/)
+  world.startNode('n1', first.store)
+  world.run(2_000)
+  world.startNode('n2', second.store)
+  world.until(() => world.ring?.change !== undefined, 'copying')
+  const transfers = world.ring?.change?.transfers ?? []
+  t.true(transfers.length > 0)
+  t.true(transfers.every(({ sources }) => !sources.includes('n1')))
+  world.until(() => world.report(ticket).state === 'done', 'done')
+})
+
 test('a removal that waits can be sharpened; the same ticket goes on', (t) => {
   const { world, nodes } = servingWorld(4)
   const [first, ...rest] = nodes as [FakeNode, ...FakeNode[]]

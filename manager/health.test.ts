@@ -162,12 +162,17 @@ test('too few owners live: the dead are started again, once, and with their data
   world.run(1_000)
   for (const node of nodes.slice(0, 2)) node.die()
   world.inbox.length = 0
-  world.until(() => nodes[0]?.isAlive === false && world.alive.size === 6, 'both again')
+  world.startsNothing = true
+  world.run(2 * longMs)
   const spawned = world.inbox.filter((it) => it.message.kind === 'node.spawn')
   t.deepEqual(
     spawned.map((it) => it.message),
     ['n1', 'n2'].map((node) => ({ kind: 'node.spawn', node })),
   )
+  world.startsNothing = false
+  world.manager?.closed('supervisor')
+  world.registerSupervisor(0)
+  world.until(() => world.alive.size === 6, 'both again')
   world.run(longMs)
   t.is(new Set(world.ring?.placement.nodes).size, 6)
   t.true(world.status.nodes.every((node) => node.state === 'active'))

@@ -86,6 +86,8 @@ export class World {
   /** Messages between the manager and nodes are lost, or come twice, as this says. */
   fate: () => 'lost' | 'twice' | 'delivered' = () => 'delivered'
   diskFails = false
+  /** What the supervisor starts ends at once. */
+  startsNothing = false
   /** How many nodes the supervisor starts by itself; undefined: there is no supervisor. */
   supervised: number | undefined
   #timers: Timer[] = []
@@ -170,10 +172,10 @@ export class World {
       const [next] = due.sort((a, b) => a.at - b.at)
       if (next === undefined) break
       this.#timers = this.#timers.filter((timer) => timer !== next)
-      this.now = next.at
+      this.now = Math.max(this.now, next.at)
       next.fire()
     }
-    this.now = end
+    this.now = Math.max(this.now, end)
   }
 
   /** The manager gets no processor for so long: what is due meanwhile comes late, nodes go on. */
@@ -356,7 +358,7 @@ export class World {
   /** As a supervisor: with the data directory of that node, if there is one; not while it runs. */
   #spawn(id: NodeId): void {
     const last = this.#processes.findLast((node) => node.id === id)
-    if (last?.isAlive !== true) this.startNode(id, last?.store)
+    if (last?.isAlive !== true && !this.startsNothing) this.startNode(id, last?.store)
   }
 
   #journal(life: number, appended: Step[]): Journal<Step> {
