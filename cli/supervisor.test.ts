@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
+import { openAdmin } from '../client/admin.js'
 import type { ProcessEntry } from '../shared/os/process-files.js'
 import type { NodeReport } from '../shared/protocol/messages.js'
 import { makeSwarm, type SwarmFixture } from './swarm.fixture.js'
@@ -105,6 +106,32 @@ test.serial('a standby takes over; the supervisor looks after it from then on', 
   const isThird = ({ role, pid }: ProcessEntry) => role === 'manager' && pid !== standby
   while (!processes().some(isThird)) await delay(20)
   t.is((await gtstore('get', 'city')).stdout, 'Essen')
+})
+
+test.serial('with --restart never a manager started by hand is looked after, too', async (t) => {
+  const swarm = await start(t, '--restart', 'never')
+  const { begin, gtstore, processes } = swarm
+  process.kill(pidOf(swarm, /^manager$/), 'SIGKILL')
+  const isManager = ({ role }: ProcessEntry) => role === 'manager'
+  while (processes().some(isManager)) await delay(5)
+  begin('run', 'manager')
+  while (!(await gtstore('logs', 'supervisor')).stdout.includes('the manager runs again')) {
+    await delay(50)
+  }
+  t.is((await gtstore('node', 'add')).exitCode, 0)
+  process.kill(pidOf(swarm, /^manager$/), 'SIGTERM')
+  while (processes().length > 0) await delay(20)
+  t.regex((await gtstore('logs', 'supervisor')).stdout, /stopped; the data stays/)
+})
+
+test.serial('a supervisor ends with the last of its processes', async (t) => {
+  const swarm = await start(t, '--restart', 'never')
+  process.kill(pidOf(swarm, /^manager$/), 'SIGKILL')
+  const nodes = swarm.processes().filter(({ role }) => role === 'node')
+  await using admin = await openAdmin({ run: swarm.run })
+  await Promise.all(nodes.map(({ address }) => admin.stopNode(address)))
+  while (swarm.processes().length > 0) await delay(20)
+  t.regex((await swarm.gtstore('logs', 'supervisor')).stdout, /stopped; the data stays/)
 })
 
 test.serial('down works without a supervisor and without a manager', async (t) => {

@@ -93,7 +93,7 @@ export class Supervisor {
     this.#link = new ManagerLink({
       runtime,
       nodes: options.options.nodes,
-      onRegistered: (nodes) => this.#startNodes(nodes),
+      onRegistered: (nodes) => this.#registeredWith(nodes),
       onSpawn: (node) => this.#spawn(node),
     })
     runtime.attach(this.#link)
@@ -179,6 +179,21 @@ export class Supervisor {
     }
   }
 
+  #registeredWith(ring: readonly NodeId[]): void {
+    this.#adoptManager()
+    this.#startNodes(ring)
+  }
+
+  /** After the end of the one that was kept, somebody else may have started another. */
+  #adoptManager(): void {
+    const { at, note } = this.#options
+    const running = listProcesses(at.run).find(({ role }) => role === 'manager')
+    if (!this.#manager.done || running === undefined) return
+    note(`the manager runs again (pid ${running.pid}): it is looked after`)
+    this.#manager = this.#keepManager()
+    this.#manager.adopt(running, running.address)
+  }
+
   /** Once: a manager that was started again finds its nodes running. */
   #startNodes(ring: readonly NodeId[]): void {
     if (this.#registered) return
@@ -245,7 +260,7 @@ export class Supervisor {
   #managerEnded(how: 'clean' | 'crashed'): void {
     if (this.#starting) this.#failed ??= this.#failure('manager', 'ended')
     else if (how === 'clean') this.#end('stopped')
-    else this.#endIfNothingIsLeft()
+    else this.#endIfNothingIsLeft('failed')
   }
 
   #nodeEnded(keeper: Keeper, how: 'clean' | 'crashed'): void {
@@ -253,16 +268,16 @@ export class Supervisor {
       this.#nodes.delete(keeper)
       if (keeper.name !== '') this.#link.ended(keeper.name)
     }
-    if (how === 'clean') return
+    if (how === 'clean') return this.#endIfNothingIsLeft('stopped')
     if (this.#starting && (keeper.done || keeper.crashes >= startCrashesMax)) {
       const times = keeper.crashes === 1 ? 'once' : `${keeper.crashes} times`
       this.#failed ??= this.#failure(keeper.name || newNode, `ended ${times}`)
     }
-    this.#endIfNothingIsLeft()
+    this.#endIfNothingIsLeft('failed')
   }
 
-  #endIfNothingIsLeft(): void {
-    if (this.#keepers().every(({ done }) => done)) this.#end('failed')
+  #endIfNothingIsLeft(how: 'stopped' | 'failed'): void {
+    if (this.#keepers().every(({ done }) => done)) this.#end(how)
   }
 }
 
