@@ -221,6 +221,23 @@ test('asking for status ten times a second changes nothing', (t) => {
   t.true(world.status.nodes.every((node) => node.state === 'active'))
 })
 
+test('a report counts for as long as it would be repeated', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const suspects = [{ node: 'n1', incarnation: 1, refutation: 0, health: 'dead' }] as const
+  world.cuts.add('manager>n1')
+  const say = () => {
+    for (const node of nodes.slice(1)) {
+      const report = { kind: 'health.report', node: node.id, incarnation: 1, suspects } as const
+      world.toManager(node.address ?? '', report)
+    }
+  }
+  say()
+  world.run(longMs)
+  t.true(world.ring?.placement.nodes.includes('n1'))
+  say()
+  world.until(() => world.ring?.placement.nodes.includes('n1') === false, 'an eviction')
+})
+
 test('reports of a life that is over do not count', (t) => {
   const { world, nodes } = servingWorld(4)
   const suspects = [{ node: 'n1', incarnation: 1, refutation: 0, health: 'dead' }] as const
