@@ -239,7 +239,7 @@ export class Cluster {
     this.run()
   }
 
-  /** The processes are stopped: what is said to them is lost, and nobody sees it. */
+  /** The processes are stopped: they say nothing, what is said to them is lost, and nobody sees it. */
   mute(...addresses: Address[]): void {
     for (const address of addresses) this.muted.add(address)
   }
@@ -336,7 +336,7 @@ export class Cluster {
 
   private deliver(from: Address, to: Address, message: Message): void {
     this.trace.push(`${from} > ${to} ${message.kind}`)
-    if (this.muted.has(to)) return
+    if (this.muted.has(to) || this.muted.has(from)) return
     if (!this.mayArrive(message, from, to)) {
       this.keptBack.push({ from, to, message })
       return

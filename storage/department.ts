@@ -8,9 +8,10 @@ import type { Message, MessageKind, NodeStatsOk } from '../shared/protocol/messa
 import type { Entry } from '../shared/runtime/ports.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Desk } from './desk.js'
-import type { StorageNodeOptions } from './node.js'
+import { Gossip } from './gossip/gossip.js'
 import { PushReceiver } from './handoff-push.js'
 import { Hints } from './hints/hints.js'
+import type { StorageNodeOptions } from './node.js'
 import { Collector } from './repair/collector.js'
 import { Pace } from './repair/pace.js'
 import { Repair } from './repair/repair.js'
@@ -38,5 +39,6 @@ export function openDepartments(desk: Desk, options: StorageNodeOptions): readon
   const isLeftOut = (entry: Entry) => collector.isLeftOut(entry)
   const repair = new Repair({ desk, pace, isLeftOut }, options.returning)
   const hints = new Hints(desk, options)
-  return [new StandIn(desk, options), hints, new PushReceiver(desk), repair, collector]
+  const gossip = new Gossip(desk, options.member)
+  return [gossip, new StandIn(desk, options), hints, new PushReceiver(desk), repair, collector]
 }

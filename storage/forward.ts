@@ -1,18 +1,30 @@
 /**
  * The forwarder's part of a request: hand it to an owner of the key and pass its answer back. When
- * that coordinator's connection closes, the next owner gets the request with the same stamp.
+ * that coordinator's connection closes, or it falls silent for peerPatienceMs, the next owner gets the
+ * request with the same stamp; the first answer is passed on.
+ *
+ * Silent is a coordinator that has answered no request at all for so long, though it owes this one. One
+ * that answers others is busy: to give its work to the next as well would make two busy.
  */
 import type { ErrorReply, Message } from '../shared/protocol/messages.js'
-import { staleRetryMs } from '../shared/runtime/limits.js'
-import type { Address } from '../shared/runtime/runtime.js'
+import { peerPatienceMs, staleRetryMs, sweepIntervalMs } from '../shared/runtime/limits.js'
+import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
 import { isDefinite, type Request, replyError } from './request.js'
+
+/**
+ * Patience is counted in sweeps and not in time, so that a node which is held up itself does not lose
+ * it with others.
+ */
+const patienceSweeps = Math.ceil(peerPatienceMs / sweepIntervalMs)
 
 export class Forward implements Exchange {
   private readonly desk: Desk
   private readonly request: Request
   private readonly tried: Address[] = []
-  private coordinator: Address | undefined
+  /** Those tried that may still answer, the last one tried at the end. */
+  private pending: Address[] = []
+  private sweeps = 0
   private id = 0
 
   constructor(desk: Desk, request: Request) {
@@ -26,14 +38,15 @@ export class Forward implements Exchange {
   }
 
   received(from: Address, reply: Message): void {
-    if (from !== this.coordinator) return
+    if (!this.pending.includes(from)) return
+    this.desk.peers.heard(from)
     switch (reply.kind) {
       case 'coordinate.put.ok':
         return this.finish({ kind: 'put.ok', id: this.request.id })
       case 'coordinate.get.ok':
         return this.finish({ ...reply, kind: 'get.ok', id: this.request.id })
       case 'error':
-        return this.refused(reply)
+        return this.refused(from, reply)
       case 'stale':
         return this.routeAnew(reply.epoch)
       default:
@@ -42,27 +55,51 @@ export class Forward implements Exchange {
   }
 
   closed(peer: Address): void {
-    if (peer !== this.coordinator) return
+    if (!this.pending.includes(peer)) return
     this.request.begun = true
-    this.tryNext()
+    this.givenUp(peer)
   }
 
   /** The coordinator starts the request again by itself, or answers `stale`. */
   ringChanged(): void {}
 
-  sweep(): void {
-    if (this.desk.runtime.hostMicros() <= this.request.deadline) return
+  sweep(now: Millis): void {
+    if (this.desk.runtime.hostMicros() <= this.request.deadline) return this.sweepOpen(now)
     this.request.begun = true
     this.fail('TIMEOUT', 'the deadline passed before the coordinator answered')
   }
 
+  private sweepOpen(now: Millis): void {
+    if (++this.sweeps < patienceSweeps) return
+    this.sweeps = 0
+    const { peers } = this.desk
+    const coordinator = this.pending.at(-1)
+    if (coordinator === undefined || now - peers.heardAt(coordinator) < peerPatienceMs) return
+    peers.late(coordinator)
+    const next = this.nextOwner()
+    if (next === undefined) return
+    this.request.begun = true
+    this.give(next)
+  }
+
   private tryNext(): void {
-    const { ring, runtime } = this.desk
     const coordinator = this.nextOwner()
     if (coordinator === undefined) return this.failQuorum()
+    this.give(coordinator)
+  }
+
+  private give(coordinator: Address): void {
+    const { ring, runtime } = this.desk
+    this.sweeps = 0
     this.tried.push(coordinator)
-    this.coordinator = coordinator
-    if (!runtime.send(coordinator, this.message(ring.epoch))) this.tryNext()
+    this.pending.push(coordinator)
+    if (!runtime.send(coordinator, this.message(ring.epoch))) this.givenUp(coordinator)
+  }
+
+  /** No answer will come from there; another may have been asked already. */
+  private givenUp(coordinator: Address): void {
+    this.pending = this.pending.filter((address) => address !== coordinator)
+    if (this.pending.length === 0) this.tryNext()
   }
 
   /** The first owner that can be reached and was not asked yet; failing that, any not asked yet. */
@@ -89,9 +126,9 @@ export class Forward implements Exchange {
     return { kind: 'coordinate.put', id, epoch, token, key, value, version, w, deadline }
   }
 
-  private refused(reply: ErrorReply): void {
+  private refused(from: Address, reply: ErrorReply): void {
     if (!reply.definite) this.request.begun = true
-    if (reply.code === 'STOPPING' || reply.code === 'OVERLOADED') return this.tryNext()
+    if (reply.code === 'STOPPING' || reply.code === 'OVERLOADED') return this.givenUp(from)
     this.finish({ ...reply, id: this.request.id, definite: isDefinite(this.request) })
   }
 

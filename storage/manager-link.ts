@@ -1,11 +1,17 @@
 /**
  * What a node keeps telling the manager: that it is here, that it wants to leave, that it has all of
- * a plan. Each is said anew on every new connection, so that it survives a restart of the manager and
- * needs no acknowledgement of its own.
+ * a plan. Each is said anew on every new connection, so that it survives a restart of the manager, and
+ * again while it is not confirmed, so that it survives the loss of a message. The pauses grow: for a
+ * manager that is only paused, what was said first still waits in its socket.
  */
 import type { ErrorReply } from '../shared/protocol/messages.js'
-import type { Member } from '../shared/ring/description.js'
-import { managerRetryMs, refusedRetryMs } from '../shared/runtime/limits.js'
+import type { Member, RingDescription } from '../shared/ring/description.js'
+import {
+  managerRepeatMaxMs,
+  managerRepeatMs,
+  managerRetryMs,
+  refusedRetryMs,
+} from '../shared/runtime/limits.js'
 import type { CancelTimer, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
 
 /** Requests to the manager: one of each, so each has a fixed id. */
@@ -27,7 +33,11 @@ export interface ManagerLinkOptions {
 export class ManagerLink {
   private readonly options: ManagerLinkOptions
   private isLeaving = false
+  /** Said, and not answered yet. */
+  private owes = { join: true, leave: false }
+  /** Until a ring follows that is not in the middle of this plan. */
   private completedPlan: number | undefined
+  private pause: Millis = managerRepeatMs
   private isStopped = false
   /** Why the last join was refused: said once, not at each attempt. */
   private lastRefusal = ''
@@ -38,24 +48,43 @@ export class ManagerLink {
   }
 
   start(): void {
-    this.say()
+    this.sayNow()
   }
 
   stop(): void {
     this.isStopped = true
+    this.cancelLater()
   }
 
   leave(): void {
     this.isLeaving = true
+    this.owes.leave = true
     this.sayLeave()
+    this.repeatFromNow()
   }
 
   completed(plan: number): void {
     this.completedPlan = plan
     this.sayCompleted()
+    this.repeatFromNow()
   }
 
+  joined(): void {
+    this.owes.join = false
+  }
+
+  leaveNoted(): void {
+    this.owes.leave = false
+  }
+
+  /** The node holds another ring. */
+  follow({ change }: RingDescription): void {
+    if (change?.plan !== this.completedPlan) this.completedPlan = undefined
+  }
+
+  /** The next one may know nothing. */
   closed(): void {
+    this.owes = { join: true, leave: this.isLeaving }
     this.sayLater(managerRetryMs)
   }
 
@@ -63,6 +92,7 @@ export class ManagerLink {
     const { log } = this.options
     if (id === leaveId) {
       this.isLeaving = false
+      this.owes.leave = false
       log.warn({ code }, `the manager refused the leave: ${message}`)
     } else if (id === joinId && code === 'NOT_FOUND') {
       log.warn({ code }, `the manager knows this store no more: ${message}`)
@@ -77,20 +107,49 @@ export class ManagerLink {
 
   private sayLater(ms: Millis): void {
     this.cancelLater()
-    this.cancelLater = this.options.runtime.after(ms, 'reach the manager', () => this.say())
+    if (this.isStopped) return
+    this.cancelLater = this.options.runtime.after(ms, 'tell the manager', () => this.sayNow())
   }
 
-  private say(): void {
-    if (this.isStopped) return
-    const { runtime, swarm, member, store, boot } = this.options
-    const epoch = this.options.highestEpoch()
-    runtime.send('manager', { kind: 'node.join', id: joinId, swarm, member, store, epoch, boot })
-    this.sayLeave()
+  private sayNow(): void {
+    this.sayUnconfirmed()
+    this.repeatFromNow()
+  }
+
+  private sayUnconfirmed(): void {
+    if (this.owes.join) this.sayJoin()
+    if (this.owes.leave) this.sayLeave()
     this.sayCompleted()
   }
 
+  private repeatFromNow(): void {
+    this.pause = managerRepeatMs
+    this.repeatLater()
+  }
+
+  private repeatLater(): void {
+    this.cancelLater()
+    if (this.isStopped) return
+    this.cancelLater = this.options.runtime.after(this.pause, 'tell the manager again', () => {
+      this.repeat()
+    })
+  }
+
+  private repeat(): void {
+    const isDone = !this.owes.join && !this.owes.leave && this.completedPlan === undefined
+    if (isDone) return
+    this.sayUnconfirmed()
+    this.pause = Math.min(2 * this.pause, managerRepeatMaxMs)
+    this.repeatLater()
+  }
+
+  private sayJoin(): void {
+    const { runtime, swarm, member, store, boot } = this.options
+    const epoch = this.options.highestEpoch()
+    runtime.send('manager', { kind: 'node.join', id: joinId, swarm, member, store, epoch, boot })
+  }
+
   private sayLeave(): void {
-    if (!this.isLeaving) return
     const { runtime, member } = this.options
     const { id: node, incarnation } = member
     runtime.send('manager', { kind: 'node.leave', id: leaveId, node, incarnation })

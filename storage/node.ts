@@ -236,8 +236,6 @@ export class StorageNode implements Process, Desk {
       case 'merkle.get.ok':
       case 'tombstone.confirm.ok':
       case 'tombstone.collect.ok':
-      case 'gossip.ack':
-      case 'gossip.probe.ok':
       case 'stale':
         return this.inFlight.get(message.id)?.received(from, message)
       case 'error':
@@ -254,8 +252,9 @@ export class StorageNode implements Process, Desk {
       case 'node.stop':
         return this.stop()
       case 'node.join.ok':
+        return this.manager.joined()
       case 'node.leave.ok':
-        return
+        return this.manager.leaveNoted()
       default:
         return this.hand(from, message)
     }
@@ -326,6 +325,7 @@ export class StorageNode implements Process, Desk {
     this.nodesByAddress = new Map(members.map((member) => [addressOf(member), member.id]))
     this.peers.keepOnly(new Set(this.nodesByAddress.keys()))
     this.receiver.follow(ring)
+    this.manager.follow(ring.description)
     const { id, incarnation } = this.options.member
     this.life.follow(ring, id, incarnation, this.receiver.isReceiving)
     if (this.isToldToLeave && !this.isInRing) this.life.tell('gave.up')
