@@ -250,6 +250,23 @@ test('an entry that was written again meanwhile stays', (t) => {
   t.deepEqual(hintsOf(cluster, 'n4.1'), noHints)
 })
 
+test('what comes while hints travel is handed over too, though it waits for the same owner', (t) => {
+  const cluster = fiveNodes()
+  cluster.mute('n3.1')
+  cluster.put('c-1', 'n1.1', key, 'one')
+  cluster.advance(hintDrainMs)
+  cluster.unmute('n3.1')
+  cluster.mayArrive = (message, from) => message.kind !== 'handoff.push.ok' || from !== 'n3.1'
+  while (cluster.stored('n3.1', key) === undefined) cluster.advance(hintDrainMs / 10)
+  cluster.send('n1.1', 'n4.1', hintPut(1, cluster.hostMicros, 'two'))
+  cluster.run()
+  cluster.letArrive()
+  t.deepEqual(hintsOf(cluster, 'n4.1'), oneHint)
+  cluster.advance(2 * hintDrainMs)
+  for (const owner of ['n1.1', 'n2.1', 'n3.1']) t.is(cluster.stored(owner, key), 'two')
+  t.deepEqual(hintsOf(cluster, 'n4.1'), noHints)
+})
+
 test('an owner whose disk is nearly full gets its hint when there is room again', (t) => {
   const { cluster, n3 } = hintForN3()
   cluster.fullDisks.add('n3')

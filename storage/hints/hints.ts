@@ -35,6 +35,8 @@ export class Hints implements Department {
   private drain: Drain | undefined
   /** Owners that a hint waits for. */
   private missing: ReadonlySet<NodeId> = new Set()
+  /** Of these, for whom something came during the walk under way: it may have come too late for it. */
+  private readonly missedByWalk = new Set<NodeId>()
   /** There may be hints that can be delivered at once. */
   private isDue = true
   private hasRing = false
@@ -115,15 +117,15 @@ export class Hints implements Department {
   /** For whom it waits; if for nobody, it can be handed over. */
   private noteOwners(token: Token): void {
     const { ring, peers, self } = this.desk
-    let isWaiting = false
-    for (const owner of everyOwner(ring.arcOf(token))) {
-      if (this.missing.has(owner)) isWaiting = true
-      else if (owner !== self && !peers.isReachable(ring.address(owner))) {
-        this.missing = new Set([...this.missing, owner])
-        isWaiting = true
-      }
+    const waitsFor = everyOwner(ring.arcOf(token)).filter(
+      (owner) =>
+        this.missing.has(owner) || (owner !== self && !peers.isReachable(ring.address(owner))),
+    )
+    if (waitsFor.length === 0) this.isDue = true
+    else if (this.drain !== undefined) for (const owner of waitsFor) this.missedByWalk.add(owner)
+    else if (waitsFor.some((owner) => !this.missing.has(owner))) {
+      this.missing = new Set([...this.missing, ...waitsFor])
     }
-    if (!isWaiting) this.isDue = true
   }
 
   private tell(from: Address, { id, epoch, from: start, to }: HintQuery): void {
@@ -163,19 +165,17 @@ export class Hints implements Department {
     }
     const isThorough = this.isDue
     this.isDue = false
-    const wary = this.missing
+    this.missedByWalk.clear()
     this.drain = new Drain(this.desk, {
       store: this.store,
-      wary,
+      wary: this.missing,
       isThorough,
       isLeaving: !this.membership.isMember,
       bytesPerSecond: this.options.handoffBytesPerSecond,
       born: () => this.membership.born(),
       ended: (unreachable) => {
         this.drain = undefined
-        // What came meanwhile may wait for others.
-        if (this.missing !== wary) this.isDue = true
-        this.missing = unreachable
+        this.missing = new Set([...unreachable, ...this.missedByWalk])
       },
     })
     this.drain.begin()
