@@ -109,6 +109,19 @@ test('no member has an id to give: the members alone will do', (t) => {
   t.is((message as Put).version.boot, 6)
 })
 
+test('members that are all silent: the last gets more time, then they will do', (t) => {
+  const { world, seen } = clientWithoutManager([1, 2, 3])
+  world.pass(nodeAnswerMs)
+  t.deepEqual(
+    world.take().map(({ to }) => to),
+    ['manager', 'n2.1', 'n3.1'],
+  )
+  world.pass(managerAnswerMs - 1)
+  t.is(seen.settled, 0)
+  world.pass(1)
+  t.like(seen, { settled: 1, error: undefined })
+})
+
 test("the limit of values: the default until somebody has told it, then the swarm's", (t) => {
   const { world, core } = clientWithoutManager([1, 2])
   refuseRegistration('n2.1', core)

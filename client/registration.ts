@@ -129,7 +129,8 @@ export class Registration {
     const request = { kind: 'client.register', id: nodeRegistrationId, client } as const
     if (!this.options.runtime.send(node, request)) return this.askNode()
     this.open.add(node)
-    this.wait(nodeAnswerMs, 'client.registration.answer', () => this.askNode())
+    const patienceMs = this.further.length > 0 ? nodeAnswerMs : managerAnswerMs
+    this.wait(patienceMs, 'client.registration.answer', () => this.askNode())
   }
 
   /** Nobody gave an id. */

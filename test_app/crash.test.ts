@@ -65,8 +65,9 @@ test.serial('kill -9 of each of five nodes in turn under 64 calls in flight', as
   const figures = [p99, p999, worst].map((ms) => `${ms?.toFixed(1)} ms`).join(', ')
   t.log(`${latencies.count} calls; p99, p99.9, longest: ${figures}; before: ${calm.toFixed(1)} ms`)
   // A host that is busy with other things shows in the calls before, too.
-  t.true(Number(p999) < 250 + 2 * calm, `p99.9 is ${p999} ms, without kills ${calm} ms`)
-  t.true(Number(worst) < 2_000, `the longest took ${worst} ms`)
+  t.true(Number(p99) < 250 + calm, `p99 is ${p99} ms, without kills ${calm} ms`)
+  t.true(Number(p999) < 250 + 4 * calm, `p99.9 is ${p999} ms, without kills ${calm} ms`)
+  t.true(Number(worst) < 3_000, `the longest took ${worst} ms`)
 })
 
 test.serial('a paused node is gone round, and answers nothing stale when it goes on', async (t) => {

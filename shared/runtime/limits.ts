@@ -73,7 +73,10 @@ export const stopWaitMs = 3_000
 /** Finished membership changes that the manager still answers for. */
 export const ticketsKept = 100
 
-/** A manager that has not answered a client for this long is passed over: nodes are asked. */
+/**
+ * A manager that has not answered a client for this long is passed over: nodes are asked. The last of
+ * them gets as much time.
+ */
 export const managerAnswerMs = 1_000
 /** A node that has not registered a client for this long is not waited for: a further one is asked. */
 export const nodeAnswerMs = 250
