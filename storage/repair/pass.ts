@@ -100,7 +100,7 @@ export class Pass {
       })
     }
     const { peers, ring } = context.desk
-    if (!peers.isReachable(ring.address(peer))) return next(false)
+    if (!peers.mayAnswer(ring.address(peer))) return next(false)
     new Comparison({
       context,
       range,
