@@ -60,6 +60,26 @@ test('in the place of a dead node a fresh one merges from N - W + 1 others', (t)
   }
 })
 
+test('only for the ranges of a node that is given up are fewer sources enough', (t) => {
+  const vnodes: [Token, NodeId][] = [1, 2, 3, 4, 5, 6].map((i) => [i * 100, `n${i}`])
+  const before = placement(vnodes, [3, 2])
+  const after = placement(vnodes.slice(1), [3, 2])
+  const isAlive = (node: NodeId) => !['n1', 'n2', 'n6'].includes(node)
+  const plan = (isGivenUp: (node: NodeId) => boolean) =>
+    planTransfers(before, after, isAlive, isGivenUp)
+  const lacking = (transfers: readonly Transfer[]) =>
+    transfers.filter(({ sources, needed }) => sources.length < needed)
+  t.true(lacking(plan(() => false)).length > 0)
+  const cut = plan((node) => node === 'n1')
+  t.deepEqual(lacking(cut), [])
+  t.deepEqual(
+    cut.map(({ from, to, gainer, wipe }) => ({ from, to, gainer, wipe })),
+    plan(() => false).map(({ from, to, gainer, wipe }) => ({ from, to, gainer, wipe })),
+    'who gains, and wipes, stays the same',
+  )
+  t.true(lacking(plan((node) => node === 'n4')).length > 0, 'that one owns none of them')
+})
+
 test('the same owners everywhere, but a larger W: all merge, and wipe nothing', (t) => {
   const vnodes = [
     [1, 'n1'],
