@@ -10,7 +10,7 @@
  *
  * What stays unseen is a log that was cut short or removed from outside.
  */
-import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Recovery logs first of all. */
@@ -18,7 +18,8 @@ const headBytes = 256 * 1024
 
 /** What is known to be missing, in words; undefined where nothing is. */
 export function damageIn(path: string): string | undefined {
-  if (!existsSync(path)) return undefined
+  // Of what is no directory the opening tells.
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined
   if (!existsSync(join(path, 'CURRENT'))) {
     const file = readdirSync(path).find((name) => /^\d+\.(log|ldb|sst)$/.test(name))
     return file === undefined ? undefined : `${file} is there, but CURRENT is missing`
