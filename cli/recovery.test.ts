@@ -178,6 +178,21 @@ test.serial('writes go on while verify looks: it is clean all the same', async (
   t.is((await load.ended).exitCode, 0)
 })
 
+test.serial('a dead node is removed by force, one that hangs is replaced', async (t) => {
+  t.timeout(120_000)
+  t.is((await gtstore('node', 'kill', 'n5')).exitCode, 0)
+  const removed = await json('node', 'remove', 'n5', '--force')
+  t.is(removed.exitCode, 0, removed.stderr)
+  t.is((await gtstore('node', 'pause', 'n4')).exitCode, 0)
+  const replaced = await json('node', 'replace', 'n4', '--force')
+  t.is(replaced.exitCode, 0, replaced.stderr)
+  t.deepEqual(
+    (await status()).nodes.map(({ id }) => id),
+    ['n1', 'n2', 'n3', replaced.id],
+  )
+  t.like(await json('verify', '--wait', '10'), { exitCode: 0, clean: true, members: 4 })
+})
+
 test.serial('wrong calls, and nobody there', async (t) => {
   t.timeout(120_000)
   t.is((await gtstore('repair', '--node', 'n77')).exitCode, 1)
