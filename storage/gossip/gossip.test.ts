@@ -128,6 +128,34 @@ test('a node that slept until it was called dead comes back when it wakes', (t) 
   )
 })
 
+test('a node is told that it was called dead, long after that was news, and refutes', (t) => {
+  const world = new GossipWorld({ nodes: 6 })
+  const others = world.nodes.filter((node) => node !== 'n2')
+  for (const node of others) world.cut(node, 'n2')
+  for (const node of others) world.cut('n2', node)
+  world.advance(120 * second)
+  t.deepEqual(behind(world, ['n2 dead'], others), [])
+  world.heal()
+  world.cut('n2', 'n1')
+  world.advance(8 * gossipPeriodMs)
+  t.deepEqual(behind(world, [], others), [], 'also where its own word does not get through')
+})
+
+test('who sleeps itself while it suspects another does not find it dead on waking', (t) => {
+  const world = new GossipWorld({ nodes: 3 })
+  world.pause('n2', 2_500)
+  world.findLate('n1', 'n2')
+  world.advance(1_100)
+  t.deepEqual(world.heldBy('n1'), ['n2 suspect'])
+  world.pause('n1', suspicionMs + 5 * second)
+  world.advance(suspicionMs + 10 * second)
+  t.deepEqual(
+    deaths(world).filter((verdict) => verdict.startsWith('n1')),
+    [],
+  )
+  t.deepEqual(world.heldBy('n1'), [])
+})
+
 test('one way between two nodes is cut: others get through, and nobody is called dead', (t) => {
   const world = new GossipWorld({ nodes: 8 })
   world.cut('n1', 'n2')

@@ -111,6 +111,10 @@ export class GossipWorld {
     this.cuts.add(`${from}>${to}`)
   }
 
+  heal(): void {
+    this.cuts.clear()
+  }
+
   /** The file is there; `told` are told of it. */
   publish(ring: Ring, ...told: NodeId[]): void {
     this.newest = ring
