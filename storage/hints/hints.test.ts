@@ -322,6 +322,22 @@ test('a leaver stays while fewer than W owners can be reached, and no longer tha
   t.is(cluster.stored('n3.2', key), 'one')
 })
 
+test('a leaver finds the owners of today by itself, though nobody tells it of rings', (t) => {
+  const { cluster, n3 } = hintForN3()
+  const n4 = cluster.seat('n4.1')
+  n4.node.leave()
+  const others = ['n1', 'n2'].map((id) => [id, cluster.seat(`${id}.1`).engine] as const)
+  cluster.kill('n1.1', 'n2.1')
+  cluster.publish(ringOf(2, withoutN4))
+  cluster.advance(2 * hintDrainMs)
+  t.is(n4.ended, undefined)
+  cluster.writeRing(ringOf(3, withoutN4, { n1: 2, n2: 2, n3: 2 }))
+  for (const [id, engine] of [...others, ['n3', n3] as const]) cluster.add(id, engine, 2)
+  cluster.advance(hintDrainMs + 2 * leaveLingerMs)
+  t.is(n4.ended, 'left')
+  t.is(cluster.stored('n3.2', key), 'one')
+})
+
 test('what a leaver kept for too long is taken by nobody, and it ends', (t) => {
   const { cluster, n3 } = hintForN3()
   const n4 = cluster.seat('n4.1')

@@ -21,10 +21,7 @@ import { Drain } from './drain.js'
 import { HintStore } from './hint-store.js'
 import { Membership } from './membership.js'
 
-export type HintsOptions = Pick<
-  StorageNodeOptions,
-  'hints' | 'boot' | 'ringFiles' | 'handoffBytesPerSecond'
->
+export type HintsOptions = Pick<StorageNodeOptions, 'hints' | 'boot' | 'ringFiles'>
 
 export class Hints implements Department {
   readonly takes = ['hint.put', 'hint.query'] as const
@@ -147,6 +144,8 @@ export class Hints implements Department {
     if (this.isStopped) return
     this.cancelTick = this.desk.runtime.after(hintDrainMs, 'hints', () => this.tick())
     if (!this.hasRing) return
+    // Nobody tells a node that left of the owners of today.
+    if (!this.membership.isMember) this.desk.catchUp()
     this.membership.look()
     if (this.membership.isOver) this.giveUp()
     else if (this.isDue || this.someMissingReturned()) this.handOver()
@@ -171,7 +170,6 @@ export class Hints implements Department {
       wary: this.missing,
       isThorough,
       isLeaving: !this.membership.isMember,
-      bytesPerSecond: this.options.handoffBytesPerSecond,
       born: () => this.membership.born(),
       ended: (unreachable) => {
         this.drain = undefined
