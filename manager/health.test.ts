@@ -52,6 +52,38 @@ test('time in which the manager itself was held up counts for nobody', (t) => {
   nothingHappens(t, world, longMs)
 })
 
+test('a manager that wakes up finds a node that stopped meanwhile as soon as any other time', (t) => {
+  const { world, nodes } = servingWorld(4)
+  const [, stopped] = nodes as [FakeNode, FakeNode]
+  const { pings } = stopped
+  world.until(() => stopped.pings > pings, 'a ping, whose answer is under way')
+  world.hold(60_000)
+  stopped.pause()
+  world.run(2 * suspicionMs)
+  t.is(reportOf(world, 'n2')?.reason, 'not answering')
+})
+
+test('what a manager hears as it wakes up does not make its own sleep count', (t) => {
+  const { world, nodes } = servingWorld(6)
+  const [dead, silent, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  dead.die()
+  world.cuts.add('n2>manager')
+  world.run(2 * suspicionMs)
+  t.is(reportOf(world, 'n2')?.reason, 'not answering')
+  world.cuts.clear()
+  const suspects = [{ node: 'n1', incarnation: 1, refutation: 0, health: 'dead' }] as const
+  for (const node of rest) {
+    const report = { kind: 'health.report', node: node.id, incarnation: 1, suspects } as const
+    world.toManager(node.address ?? '', report)
+  }
+  world.toManager(silent.address ?? '', { kind: 'gossip.ack', id: 1, epoch: 1, rumors: [] })
+  world.hold(evictAfterMsDefault)
+  world.run(100)
+  t.is(world.ring?.change, undefined)
+  const back = world.startNode('n1', dead.store)
+  world.untilSettled([back, silent, ...rest])
+})
+
 test('a node that is dead for long is evicted, and joins as new when it returns', (t) => {
   const { world, nodes } = servingWorld(4)
   const [dead, ...rest] = nodes as [FakeNode, ...FakeNode[]]

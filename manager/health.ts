@@ -44,6 +44,8 @@ export class Health {
   readonly #watches = new Map<Address, Watch>()
   #cancel: CancelTimer = () => {}
   #round = 0
+  /** When the next tick should come. */
+  #due: Millis = Number.POSITIVE_INFINITY
 
   constructor(options: HealthOptions) {
     this.#options = options
@@ -65,7 +67,10 @@ export class Health {
   /** For how long it has been down without a break; 0 while it is up. */
   downFor(member: Member): Millis {
     const since = this.#watches.get(addressOf(member))?.downSince
-    return since === undefined ? 0 : this.#options.runtime.now() - since
+    if (since === undefined) return 0
+    // What is asked before a tick that is late must not count what that tick will forgive.
+    const late = this.#late
+    return Math.max(0, this.#options.runtime.now() - since - (late > ownLagMaxMs ? late : 0))
   }
 
   /** `by` holds `about` for suspect or dead, as it said within the time that it repeats it in. */
@@ -107,14 +112,18 @@ export class Health {
       if (!this.#isNamed(member)) continue
       runtime.send(addressOf(member), { kind: 'gossip.ping', id: this.#round, epoch, rumors: [] })
     }
-    const due = runtime.now() + gossipPeriodMs
+    this.#due = runtime.now() + gossipPeriodMs
     this.#cancel = runtime.after(gossipPeriodMs, 'manager probe', () => {
-      const late = runtime.now() - due
+      const late = this.#late
       if (late > ownLagMaxMs) this.#forgive(late)
       else this.#judge()
       this.#probe()
       this.look()
     })
+  }
+
+  get #late(): Millis {
+    return this.#options.runtime.now() - this.#due
   }
 
   #judge(): void {
@@ -125,11 +134,14 @@ export class Health {
     }
   }
 
+  /** What was heard since waking up is no older than now. */
   #forgive(late: Millis): void {
+    const now = this.#options.runtime.now()
+    const moved = (at: Millis) => Math.min(now, at + late)
     for (const watch of this.#watches.values()) {
-      watch.heardAt += late
-      watch.reportedAt += late
-      if (watch.downSince !== undefined) watch.downSince += late
+      watch.heardAt = moved(watch.heardAt)
+      watch.reportedAt = moved(watch.reportedAt)
+      if (watch.downSince !== undefined) watch.downSince = moved(watch.downSince)
     }
   }
 
