@@ -36,6 +36,8 @@ export interface SimEngineOptions {
   readonly pageEntriesMax?: number
   /** Told of every erasure as it is asked for. */
   readonly onErase?: (ranges: readonly Range[]) => void
+  /** Told of the tombstones that are to be discarded, before they are. */
+  readonly onDiscard?: (marks: readonly Mark[]) => void
 }
 
 interface Latest {
@@ -69,6 +71,7 @@ export class SimEngine implements Engine {
   #synced = 0
   #failure: Error | undefined
   #isSyncing = false
+  #isClosed = false
 
   constructor(options: SimEngineOptions) {
     this.#options = options
@@ -162,6 +165,7 @@ export class SimEngine implements Engine {
       done(this.#failure)
       return
     }
+    this.#options.onDiscard?.(marks.filter((mark) => this.#isTombstone(mark)))
     const sequence = this.#sequence + 1
     const gone: Mark[] = []
     for (const mark of marks) {
@@ -198,11 +202,12 @@ export class SimEngine implements Engine {
 
   close(done: Done): void {
     if (this.#failure !== undefined) {
-      this.#store.isLocked = false
-      done(this.#failure)
+      if (!this.#isClosed) this.#store.isLocked = false
+      done(this.#isClosed ? undefined : this.#failure)
       return
     }
     this.#whenSynced(this.#sequence, (error) => {
+      this.#isClosed = error === undefined
       this.#failure ??= new Error('the engine is closed')
       this.#store.isLocked = false
       done(error)
@@ -231,6 +236,13 @@ export class SimEngine implements Engine {
     this.#isSyncing = false
     this.#waiting = []
     this.#store.isLocked = false
+  }
+
+  #isTombstone({ token, key, version }: Mark): boolean {
+    const held = this.#latest.get(entryName(token, key))
+    if (held === undefined || held.erased) return false
+    const { record } = held.entry
+    return record.value === null && compareVersions(record.version, version) === 0
   }
 
   #tear(): void {

@@ -70,7 +70,7 @@ export function faultsOf(seed: number): FaultSettings | undefined {
     kinds: kinds.length === 0 ? ['node killed', 'manager killed'] : kinds,
     count: random.between(leastFaults, 2 * leastFaults),
     pauseMs: random.pick([20, 100, 400]),
-    lastsMs: random.pick([300, 2_000, 10_000, 60_000]),
+    lastsMs: random.pick([300, 2_000, 10_000, 90_000]),
   }
 }
 

@@ -25,6 +25,9 @@ export interface FaultsOptions {
 /** The shortest time that a pause or the like lasts. */
 const shortestMicros = 100_000
 
+/** Share of those that last as long as they may. */
+const longestShare = 0.15
+
 const triesFactor = 2
 const plainKinds: readonly FaultKind[] = ['node killed', 'manager killed']
 
@@ -328,6 +331,7 @@ export class Faults {
   /** Short ones are as likely as long ones, on a scale of orders of magnitude. */
   #lasting(): Micros {
     const longest = Math.max(shortestMicros, this.#settings.lastsMs * 1_000)
+    if (this.#random.chance(longestShare)) return longest
     return Math.round(shortestMicros * (longest / shortestMicros) ** this.#random.next())
   }
 

@@ -4,7 +4,7 @@
  */
 import { decode, encode } from '../shared/protocol/codec.js'
 import type { Message } from '../shared/protocol/messages.js'
-import type { RingDescription } from '../shared/ring/description.js'
+import type { NodeId, RingDescription } from '../shared/ring/description.js'
 import type { Address, Log, ProcessId } from '../shared/runtime/runtime.js'
 import { Disk } from './disk.js'
 import { Interference } from './interference.js'
@@ -114,6 +114,11 @@ export class Host {
       error: write('error'),
     }
   }
+}
+
+/** `n3` of `n3.1`. */
+export function nodeOf(address: Address): NodeId {
+  return address.split('.')[0] ?? address
 }
 
 function throughCodec(message: Message): Message {

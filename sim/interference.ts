@@ -15,6 +15,16 @@ import type { World } from './world.js'
 /** How a cut treats what it hits: connections end, messages vanish, or they wait for its end. */
 export type CutManner = 'closing' | 'losing' | 'holding'
 
+/** What becomes of a message. */
+export interface Carriage {
+  /** So many of it arrive. */
+  readonly copies: number
+  /** How long a cut holds it back before it sets out. */
+  readonly held: Micros
+  /** What it takes longer then. */
+  readonly delay: Micros
+}
+
 interface Cut {
   readonly isCut: (from: Address, to: Address) => boolean
   readonly manner: CutManner
@@ -36,20 +46,20 @@ interface Slowness {
 }
 
 /**
- * Said once, and lost only with the connection: the protocol repeats each of them on every new one. A
- * command's exchange is for a person to repeat, who can ask what became of it.
+ * Said once, and lost only with the connection: a stopping manager says it again on a new one, and
+ * waits no longer than a moment.
  */
-const neverLost: ReadonlySet<MessageKind> = new Set<MessageKind>([
-  'node.enroll',
-  'node.enroll.ok',
-  'node.join',
-  'node.join.ok',
-  'node.leave',
-  'node.leave.ok',
-  'node.stop',
-  'handoff.complete',
-  'ring.publish',
-  'error',
+const neverLost: ReadonlySet<MessageKind> = new Set<MessageKind>(['node.stop'])
+
+/**
+ * A socket doubles nothing, so a refusal may say that a write surely did not happen: that would be a lie
+ * if another copy of the request were still on its way.
+ */
+const neverDoubled: ReadonlySet<MessageKind> = new Set<MessageKind>([
+  'put',
+  'coordinate.put',
+  'replica.put',
+  'hint.put',
 ])
 
 /**
@@ -67,6 +77,7 @@ export class Interference {
   #loss: Trouble[] = []
   #duplication: Trouble[] = []
   #slowness: Slowness[] = []
+  readonly #held = new Set<() => void>()
 
   constructor(world: World) {
     this.#world = world
@@ -91,15 +102,31 @@ export class Interference {
     this.#slowness.push({ address, micros, ends: this.#world.micros + lasts, hit })
   }
 
+  /** All of it is over, and what was held back goes on its way. */
   heal(): void {
     this.#cuts = []
     this.#loss = []
     this.#duplication = []
     this.#slowness = []
+    for (const release of [...this.#held]) release()
   }
 
-  /** How many copies of a message arrive, and how long it is held up. */
-  carry(from: Address, to: Address, kind: MessageKind): { copies: number; delay: Micros } {
+  /** Calls back once a cut of so long is over, or healed. */
+  hold(micros: Micros, then: () => void): void {
+    if (micros <= 0) {
+      then()
+      return
+    }
+    const release = () => {
+      cancel()
+      this.#held.delete(release)
+      then()
+    }
+    const cancel = this.#world.at(micros, release)
+    this.#held.add(release)
+  }
+
+  carry(from: Address, to: Address, kind: MessageKind): Carriage {
     const isQuiet = this.#cuts.length + this.#loss.length + this.#duplication.length === 0
     if ((isQuiet && this.#slowness.length === 0) || isExempt(from) || isExempt(to)) return untouched
     this.#forgetPast()
@@ -107,8 +134,9 @@ export class Interference {
     const cut = this.#cutOf(from, to)
     cut?.hit()
     if (isLossy && (cut?.manner === 'losing' || this.#befalls(this.#loss))) return lost
-    const copies = isLossy && this.#befalls(this.#duplication) ? 2 : 1
-    return { copies, delay: this.#untilOver(cut) + this.#slownessOf(from, to) }
+    const mayDouble = isLossy && !neverDoubled.has(kind)
+    const copies = mayDouble && this.#befalls(this.#duplication) ? 2 : 1
+    return { copies, held: this.#untilOver(cut), delay: this.#slownessOf(from, to) }
   }
 
   /** Whether a connection can be made now, and how long it waits otherwise. */
@@ -125,7 +153,7 @@ export class Interference {
   }
 
   #untilOver(cut: Cut | undefined): Micros {
-    return cut === undefined ? 0 : cut.ends - this.#world.micros + this.#random.below(2_000)
+    return cut === undefined ? 0 : cut.ends - this.#world.micros
   }
 
   #slownessOf(from: Address, to: Address): Micros {
@@ -153,5 +181,5 @@ export class Interference {
   }
 }
 
-const untouched = { copies: 1, delay: 0 }
-const lost = { copies: 0, delay: 0 }
+const untouched: Carriage = { copies: 1, held: 0, delay: 0 }
+const lost: Carriage = { copies: 0, held: 0, delay: 0 }

@@ -8,26 +8,21 @@ import type { CoordinatePut, Message, Put, ReplicaPut } from '../shared/protocol
 import type { NodeId, RingDescription } from '../shared/ring/description.js'
 import { type Ownership, Ring } from '../shared/ring/ring.js'
 import { inRange, tokenOf } from '../shared/ring/token.js'
-import type { Range } from '../shared/runtime/ports.js'
+import type { Mark, Range } from '../shared/runtime/ports.js'
 import type { Address } from '../shared/runtime/runtime.js'
+import type { OnBreach } from './change-invariants.js'
 import { durableRecord } from './disk.js'
-import type { Host } from './host.js'
+import { type Host, nodeOf } from './host.js'
 import { quorumsIntersect } from './quorums.js'
 
 /** A queue longer than this would grow without end. */
 const queueMax = 2_000
 
-export interface Breach {
-  readonly invariant: string
-  readonly detail: string
-  readonly micros: number
-}
-
 type AnyPut = Put | CoordinatePut | ReplicaPut
 
 export class Invariants {
   readonly #host: Host
-  readonly #onBreach: (breach: Breach) => void
+  readonly #onBreach: OnBreach
   #ring: Ring | undefined
   readonly #epochs = new Map<NodeId, number>()
   /** Requests that may be acknowledged, by requester and id. */
@@ -39,7 +34,7 @@ export class Invariants {
   readonly #answeredVersions = new Set<string>()
   #checks = 0
 
-  constructor(host: Host, onBreach: (breach: Breach) => void) {
+  constructor(host: Host, onBreach: OnBreach) {
     this.#host = host
     this.#onBreach = onBreach
     host.network.watch((from, to, message) => this.#sent(from, to, message))
@@ -67,6 +62,21 @@ export class Invariants {
       if (!arc.owners.includes(node)) continue
       if (!ranges.some((range) => inRange(arc.to, range))) continue
       this.#breach('no donor deletes before settled is published', `${node} erased up to ${arc.to}`)
+    }
+  }
+
+  /** A tombstone goes for good: all owners hold it to the last, and nobody needs to from now on. */
+  collected({ key, version }: Mark): void {
+    const name = keyText(key)
+    const newest = this.#established.get(name)
+    this.#checks++
+    const owners = this.#ring?.arcOf(tokenOf(key)).owners ?? []
+    const others = owners.filter((owner) => !this.#holds(owner, name, version))
+    if (others.length > 0) {
+      this.#breach('a tombstone goes when all owners hold it', `${name}: not ${others}`)
+    }
+    if (newest !== undefined && compareVersions(newest, version) === 0) {
+      this.#established.delete(name)
     }
   }
 
@@ -128,7 +138,7 @@ export class Invariants {
 
   #checkEpoch(from: Address, epoch: number): void {
     this.#checks++
-    const node = from.split('.')[0] ?? from
+    const node = nodeOf(from)
     const before = this.#epochs.get(node) ?? 0
     if (epoch < before) this.#breach('epochs never decrease', `${from}: ${before}, then ${epoch}`)
     else this.#epochs.set(node, epoch)
@@ -205,7 +215,7 @@ export class Invariants {
   }
 
   #breach(invariant: string, detail: string): void {
-    this.#onBreach({ invariant, detail, micros: this.#host.world.micros })
+    this.#onBreach(invariant, detail)
   }
 }
 

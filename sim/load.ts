@@ -152,11 +152,11 @@ class Client {
     const writer = this.#random.hex(16)
     const runtime = host.openRuntime(`c-${writer}`, false)
     host.startProcess()
-    const planted = plantClient(plant, { runtime })
+    const planted = plantClient(plant, { runtime, writer })
     const core = new ClientCore({
       runtime: planted.runtime,
       ringFiles: host.ringFiles,
-      writer,
+      writer: planted.writer,
       timeoutMs: callTimeoutMs,
       log: host.logOf(this.#name),
     })

@@ -1,18 +1,31 @@
 /**
  * The simulator's command:
  *
- *     --seed S [--trace]         replay one seed, with every line of its trace
- *     --seeds COUNT [--from K]   run many
- *     --planted [NAME]           find the bugs planted on purpose
+ *     --seed S [--trace]                    replay one seed, with every line of its trace
+ *     --seeds COUNT [--from K] [--jobs J]   run many
+ *     --planted [NAME] [--jobs J]           find the bugs planted on purpose
+ *
+ * Many seeds are shared among child processes of this same file (`--worker`).
  */
+import { type ChildProcess, fork } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { huntPlant, runSeeds } from './batch.js'
+import { added, type BatchTotals, type Hunt, huntPlant, noSeeds, runSeeds } from './batch.js'
 import { plants } from './planted.js'
 import { runSeed } from './run.js'
 
-const usage = 'usage: sim --seed S [--trace] | --seeds COUNT [--from K] | --planted [NAME]'
+const usage =
+  'usage: sim --seed S [--trace] | --seeds COUNT [--from K] [--jobs J] | --planted [NAME] [--jobs J]'
 
-function main(args: readonly string[]): number {
+/** Seeds that a worker is given at once, and between how many of them progress is told. */
+const seedsAtOnce = 10
+const tellEvery = 500
+
+/** What a worker is given. */
+type Task = { readonly from: number; readonly count: number } | { readonly plant: string }
+type Result = BatchTotals | Hunt
+
+async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -20,13 +33,17 @@ function main(args: readonly string[]): number {
       seed: { type: 'string' },
       seeds: { type: 'string' },
       from: { type: 'string', default: '1' },
+      jobs: { type: 'string', default: String(availableParallelism()) },
       trace: { type: 'boolean', default: false },
       planted: { type: 'boolean', default: false },
+      worker: { type: 'boolean', default: false },
     },
   })
+  const jobs = Math.max(1, numberOf(values.jobs))
+  if (values.worker) return work()
   if (values.seed !== undefined) return replay(numberOf(values.seed), values.trace)
-  if (values.seeds !== undefined) return many(numberOf(values.seeds), numberOf(values.from))
-  if (values.planted) return hunt(positionals[0])
+  if (values.seeds !== undefined) return many(numberOf(values.from), numberOf(values.seeds), jobs)
+  if (values.planted) return hunt(positionals[0], jobs)
   throw new Error(usage)
 }
 
@@ -38,25 +55,106 @@ function replay(seed: number, withTrace: boolean): number {
   return failures.length === 0 ? 0 : 1
 }
 
-function many(count: number, from: number): number {
-  const { seeds, failed, ...sums } = runSeeds({ from, count, told: print })
-  print(`${seeds} seeds from ${from}: ${JSON.stringify(sums)}`)
-  print(failed.length === 0 ? 'PASS' : `FAIL: seeds ${failed.join(', ')}`)
+async function many(from: number, count: number, jobs: number): Promise<number> {
+  const tasks: Task[] = []
+  for (let first = from; first < from + count; first += seedsAtOnce) {
+    tasks.push({ from: first, count: Math.min(seedsAtOnce, from + count - first) })
+  }
+  let totals = noSeeds
+  await share(tasks, jobs, (result) => {
+    const batch = result as BatchTotals
+    for (const { report } of batch.failed) print(report)
+    const before = totals.seeds
+    totals = added(totals, batch)
+    if (Math.floor(before / tellEvery) === Math.floor(totals.seeds / tellEvery)) return
+    print(`${totals.seeds} of ${count} seeds, ${totals.failed.length} failed`)
+  })
+  const { seeds, failed, sums, faults } = totals
+  print(`${seeds} seeds from ${from}: ${listed(sums)}`)
+  print(`faults that had an effect: ${listed(faults)}`)
+  print(failed.length === 0 ? 'PASS' : 'FAIL')
+  if (failed.length > 0) print(`failed seeds: ${failed.map(({ seed }) => seed).join(', ')}`)
   return failed.length === 0 ? 0 : 1
 }
 
-function hunt(name: string | undefined): number {
+async function hunt(name: string | undefined, jobs: number): Promise<number> {
+  const names = name === undefined ? Object.keys(plants) : [name]
+  const width = Math.max(...names.map((each) => each.length))
   let missed = 0
-  for (const plant of name === undefined ? Object.keys(plants) : [name]) {
-    const { byInvariants, byHistories, isFound } = huntPlant(plant)
+  print(`${'planted bug'.padEnd(width)}  seed  found by`)
+  const tasks = names.map((plant) => ({ plant }))
+  await share(tasks, jobs, (result) => {
+    const { name: plant, byAll, byHistories, isFound } = result as Hunt
     if (!isFound) missed++
-    print(`${plant}: ${isFound ? 'found' : 'NOT FOUND in the stated number of seeds'}`)
-    for (const outcome of [byInvariants, byHistories]) {
-      if (outcome === undefined) continue
-      print(`  seed ${outcome.seed}: ${outcome.failures[0]?.replaceAll('\n', '\n  ')}`)
-    }
-  }
+    const seed = byAll === undefined ? '-' : String(byAll.seed)
+    const check = byAll === undefined ? 'NOT FOUND' : checkOf(byAll.failure)
+    print(`${plant.padEnd(width)}  ${seed.padStart(4)}  ${check}`)
+    if (byHistories === undefined) return
+    const { seed: other, failure } = byHistories
+    print(
+      `${''.padEnd(width)}  ${String(other).padStart(4)}  ${checkOf(failure)} (histories alone)`,
+    )
+  })
+  print(`${names.length - missed} of ${names.length} found`)
+  print(missed === 0 ? 'PASS' : 'FAIL')
   return missed === 0 ? 0 : 1
+}
+
+/** The name of the check, without its particulars. */
+function checkOf(failure: string): string {
+  const [line = ''] = failure.replace(/^at [\d.]+ ms: /, '').split('\n')
+  if (line.includes('is not linearizable')) return 'histories are linearizable'
+  return line.split(': ')[0] ?? line
+}
+
+/** Gives each of the workers one task after another. */
+async function share(
+  tasks: readonly Task[],
+  jobs: number,
+  done: (result: Result) => void,
+): Promise<void> {
+  const left = [...tasks]
+  const workers = Array.from({ length: Math.min(jobs, tasks.length) }, () =>
+    fork(import.meta.filename, ['--worker']),
+  )
+  const serve = (worker: ChildProcess) =>
+    new Promise<void>((resolve, reject) => {
+      const next = () => {
+        const task = left.shift()
+        if (task === undefined) worker.disconnect()
+        else worker.send(task)
+      }
+      worker.on('message', (result) => {
+        done(result as Result)
+        next()
+      })
+      worker.on('exit', (code) => {
+        if (code === 0) resolve()
+        else reject(new Error(`a worker ended with exit code ${code}`))
+      })
+      next()
+    })
+  try {
+    await Promise.all(workers.map(serve))
+  } finally {
+    for (const worker of workers) worker.kill()
+  }
+}
+
+/** Until whoever forked this process has no more for it. */
+async function work(): Promise<number> {
+  process.on('message', (task: Task) => {
+    const result = 'plant' in task ? huntPlant(task.plant) : runSeeds(task.from, task.count)
+    process.send?.(result)
+  })
+  await new Promise((resolve) => process.on('disconnect', resolve))
+  return 0
+}
+
+function listed(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `${name} ${Math.round(count)}`)
+    .join(', ')
 }
 
 function numberOf(text: string): number {
@@ -69,9 +167,12 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-try {
-  process.exitCode = main(process.argv.slice(2))
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
-  process.exitCode = 2
-}
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
+    process.exitCode = 2
+  },
+)

@@ -139,7 +139,7 @@ export class Network {
       if (target === undefined || target === link.owner || wait === 'refused') {
         this.#reportClosed(link)
       } else if (wait === 0) this.#connect(link, target)
-      else world.at(wait, () => this.#connectLate(link))
+      else interference.hold(wait, () => this.#connectLate(link))
     })
   }
 
@@ -171,12 +171,14 @@ export class Network {
   #carry(link: Link, message: Message): void {
     const { weather, interference, overWire } = this.#options
     const { address } = link.owner
-    const { copies, delay } = interference.carry(address, link.peer, message.kind)
-    if (copies === 0) link.inFlight--
-    for (let copy = 1; copy <= copies; copy++) {
-      if (copy > 1) link.inFlight++
-      const takes = delay + weather.delay(address, link.peer, message.kind)
-      this.#arrive(link, message, overWire(message), takes)
+    const { copies, held, delay } = interference.carry(address, link.peer, message.kind)
+    link.inFlight += copies - 1
+    for (let copy = 0; copy < copies; copy++) {
+      const received = overWire(message)
+      interference.hold(held, () => {
+        const takes = delay + weather.delay(address, link.peer, message.kind)
+        this.#arrive(link, message, received, takes)
+      })
     }
   }
 

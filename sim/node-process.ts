@@ -3,24 +3,33 @@
  * open the stores, serve; end when the node has left, was stopped, evicted or killed, or failed.
  */
 import type { Micros } from '../shared/data/version.js'
-import type { NodeEnrollOk } from '../shared/protocol/messages.js'
+import type { Message, NodeEnrollOk } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
-import type { Range } from '../shared/runtime/ports.js'
-import type { ProcessId } from '../shared/runtime/runtime.js'
+import type { Mark, Range } from '../shared/runtime/ports.js'
+import type { Address, ProcessId } from '../shared/runtime/runtime.js'
 import { Enrollment } from '../storage/enrollment.js'
 import { claimIdentity } from '../storage/identity.js'
 import { StorageNode } from '../storage/node.js'
-import { SimEngine } from './engine.js'
+import { SimEngine, type SimEngineOptions } from './engine.js'
 import type { Host } from './host.js'
-import { faithful, type Plant, plantNode } from './planting.js'
+import { faithful, hearing, type Plant, plantNode } from './planting.js'
 import type { SimRuntime } from './runtime.js'
+
+/** Told of what a node does that no message shows. */
+export interface NodeWatcher {
+  erased(node: NodeId, ranges: readonly Range[]): void
+  /** Records that are about to be dropped from its store. */
+  discarding(node: NodeId, marks: readonly Mark[]): void
+  /** It takes up a message. */
+  received(by: Address, from: Address, message: Message): void
+}
 
 export interface NodeProcessOptions {
   readonly host: Host
   /** The identity of the data directory; empty for a new one. */
   readonly node: NodeId | ''
   readonly plant?: Plant | undefined
-  readonly onErase: (node: NodeId, ranges: readonly Range[]) => void
+  readonly watcher: NodeWatcher
   readonly onEnd: (process: NodeProcess, reason: string) => void
 }
 
@@ -115,11 +124,11 @@ export class NodeProcess {
   }
 
   #enrolled(ok: NodeEnrollOk): void {
-    const { host, onErase } = this.#options
+    const { host, watcher } = this.#options
     this.#id = ok.node
     const address = addressOf({ id: ok.node, incarnation: ok.incarnation })
     const runtime = host.openRuntime(address, true)
-    const open = (name: string, erased: (ranges: readonly Range[]) => void) =>
+    const open = (name: string, told: Pick<SimEngineOptions, 'onErase' | 'onDiscard'>) =>
       new SimEngine({
         store: host.disk.store(name),
         random: host.world.random(`engine ${name} ${address}`),
@@ -128,10 +137,13 @@ export class NodeProcess {
         },
         syncMicrosMax: host.settings.syncMicrosMax,
         pageEntriesMax: host.settings.pageEntriesMax,
-        onErase: erased,
+        ...told,
       })
-    const engine = open(ok.node, (ranges) => onErase(ok.node, ranges))
-    const hints = open(`${ok.node}/hints`, () => {})
+    const engine = open(ok.node, {
+      onErase: (ranges) => watcher.erased(ok.node, ranges),
+      onDiscard: (marks) => watcher.discarding(ok.node, marks),
+    })
+    const hints = open(`${ok.node}/hints`, {})
     this.#runtime = runtime
     this.#engines = [engine, hints]
     host.world.at(0, () => this.#enrollmentRuntime.close())
@@ -149,11 +161,11 @@ export class NodeProcess {
     runtime: SimRuntime,
     { engine, hints }: { readonly engine: SimEngine; readonly hints: SimEngine },
   ): void {
-    const { host, plant = faithful } = this.#options
+    const { host, watcher, plant = faithful } = this.#options
     const { ringFiles, disk } = host
-    const self = ok.node
+    const { node: self, sloppy } = ok
     const space = { isLow: () => disk.store(self).isLow }
-    const planted = plantNode(plant, { self, runtime, engine, hints, ringFiles })
+    const planted = plantNode(plant, { self, runtime, engine, hints, ringFiles, sloppy })
     const node = new StorageNode({
       member: { id: self, incarnation: ok.incarnation, ...this.#processId },
       store,
@@ -168,7 +180,7 @@ export class NodeProcess {
       engine: planted.engine,
       hints: planted.hints,
       disk: space,
-      sloppy: ok.sloppy,
+      sloppy: planted.sloppy,
       handoffBytesPerSecond: ok.handoffBytesPerSecond,
       ringFiles: planted.ringFiles,
       log: host.logOf(runtime.address),
@@ -177,7 +189,13 @@ export class NodeProcess {
       },
     })
     this.#node = node
-    runtime.attach(planted.process(node))
+    const process = planted.process(node)
+    const { address } = runtime
+    const hear = (from: Address, message: Message) => {
+      watcher.received(address, from, message)
+      process.received(from, message)
+    }
+    runtime.attach(hearing(process, hear))
     node.start()
     if (this.#isLeaving) node.leave()
   }

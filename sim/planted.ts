@@ -1,72 +1,65 @@
-/** The bugs planted on purpose, to know that the simulator would find them. */
-import type { Message, ReplicaPut } from '../shared/protocol/messages.js'
-import { Ring } from '../shared/ring/ring.js'
-import type { Address, Process } from '../shared/runtime/runtime.js'
-import { onEveryRing, type Plant, ringFilesLike, runtimeLike } from './planting.js'
-
-/** A donor deletes what it will lose as soon as it hears of the change, not once it is settled. */
-const donorDeletesEarly: Plant = {
-  node: (ports) =>
-    onEveryRing(ports, (description) => {
-      const { self, engine } = ports
-      const lost = new Ring(description).arcs.filter(
-        ({ owners, next }) => owners.includes(self) && next?.owners.includes(self) === false,
-      )
-      if (lost.length > 0) engine.erase(lost, {}, () => {})
-    }),
-}
-
-/** A read answers without waiting until other owners hold what it returns. */
-const readSkipsWriteBack: Plant = {
-  node: ({ runtime }) => {
-    let node: Process | undefined
-    const acknowledge = (owner: Address, { id }: ReplicaPut) => {
-      runtime.after(0, 'forged acknowledgement', () => {
-        node?.received(owner, { kind: 'replica.put.ok', id })
-      })
-      return true
-    }
-    const isWriteBack = (message: Message): message is ReplicaPut =>
-      message.kind === 'replica.put' && message.born !== message.version.micros
-    return {
-      runtime: runtimeLike(runtime, {
-        send: (to, message) =>
-          isWriteBack(message) ? acknowledge(to, message) : runtime.send(to, message),
-      }),
-      process: (process) => {
-        node = process
-        return process
-      },
-    }
-  },
-}
-
-/** A coordinator answers without looking whether its epoch has passed. */
-const replyWithoutFence: Plant = {
-  node: (ports) => {
-    let known = 0
-    const planted = onEveryRing(ports, ({ epoch }) => {
-      known = Math.max(known, epoch)
-    })
-    const ringFiles = ringFilesLike(planted.ringFiles, { exists: (epoch) => epoch <= known })
-    return { ...planted, ringFiles }
-  },
-}
+/**
+ * The bugs planted on purpose, to know that the simulator would find them: one entry for each rule of
+ * the protocol that somebody could forget. `npm run sim -- --planted` finds them all.
+ */
+import {
+  acknowledgesUnsynced,
+  discardsOldTombstones,
+  forgetsUnsyncedMerges,
+  gainerDoesNotWipe,
+  saysCompleteUnsynced,
+  skipsTombstones,
+} from './planted-disks.js'
+import {
+  countsHints,
+  countsJoinerForOwner,
+  drawsVersionsTwice,
+  readSkipsWriteBack,
+  readsFromOne,
+  replyWithoutFence,
+  takesOldMessages,
+} from './planted-requests.js'
+import {
+  announcesBeforeJournal,
+  answersStaleEpoch,
+  copiesFromOneSource,
+  donorDeletesEarly,
+  erasesOnAbort,
+  plansOneSource,
+  settlesEarly,
+} from './planted-rings.js'
+import type { Plant } from './planting.js'
 
 export interface PlantedBug {
   readonly plant: Plant
   /** It is found within so many seeds. */
   readonly seedsMax: number
-  /**
-   * Within so many by what clients were told alone. Left out for the fence: a read under a ring that
-   * copies must find its version on both sides, which already keeps a late answer from being wrong,
-   * except where a key was never written.
-   */
+  /** Within so many by what clients were told alone, without a look at any process or disk. */
   readonly historySeedsMax?: number
 }
 
+/** No bug may take more. */
+const seedsMax = 2_000
+
 export const plants: Readonly<Record<string, PlantedBug>> = {
-  'donor-deletes-early': { plant: donorDeletesEarly, seedsMax: 2, historySeedsMax: 100 },
-  'read-skips-write-back': { plant: readSkipsWriteBack, seedsMax: 20, historySeedsMax: 150 },
-  'reply-without-fence': { plant: replyWithoutFence, seedsMax: 20 },
+  'donor-deletes-early': { plant: donorDeletesEarly, seedsMax, historySeedsMax: 200 },
+  'read-skips-write-back': { plant: readSkipsWriteBack, seedsMax, historySeedsMax: 200 },
+  'reply-without-fence': { plant: replyWithoutFence, seedsMax },
+  'reads-from-one': { plant: readsFromOne, seedsMax, historySeedsMax: 200 },
+  'counts-hints': { plant: countsHints, seedsMax },
+  'counts-joiner-for-owner': { plant: countsJoinerForOwner, seedsMax },
+  'draws-versions-twice': { plant: drawsVersionsTwice, seedsMax },
+  'takes-old-messages': { plant: takesOldMessages, seedsMax },
+  'answers-stale-epoch': { plant: answersStaleEpoch, seedsMax },
+  'copies-from-one-source': { plant: copiesFromOneSource, seedsMax },
+  'plans-one-source': { plant: plansOneSource, seedsMax },
+  'erases-on-abort': { plant: erasesOnAbort, seedsMax },
+  'settles-early': { plant: settlesEarly, seedsMax },
+  'announces-before-journal': { plant: announcesBeforeJournal, seedsMax },
+  'acknowledges-unsynced': { plant: acknowledgesUnsynced, seedsMax },
+  'forgets-unsynced-merges': { plant: forgetsUnsyncedMerges, seedsMax },
+  'says-complete-unsynced': { plant: saysCompleteUnsynced, seedsMax },
+  'gainer-does-not-wipe': { plant: gainerDoesNotWipe, seedsMax },
+  'discards-old-tombstones': { plant: discardsOldTombstones, seedsMax },
+  'handoff-skips-tombstones': { plant: skipsTombstones, seedsMax },
 }

@@ -14,6 +14,7 @@ interface Planted {
 }
 
 export interface NodePorts {
+  readonly sloppy: boolean
   readonly runtime: Runtime
   readonly engine: Engine
   readonly hints: Engine
@@ -27,6 +28,8 @@ export interface ManagerPorts {
 }
 
 export interface ClientPorts {
+  /** What its stamps are signed with. */
+  readonly writer: string
   readonly runtime: Runtime
 }
 

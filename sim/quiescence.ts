@@ -4,8 +4,10 @@
  */
 import { fold, initialState } from '../manager/state.js'
 import type { Step } from '../manager/steps.js'
+import { formatVersion } from '../shared/data/version.js'
 import type { NodeId } from '../shared/ring/description.js'
-import type { Ring } from '../shared/ring/ring.js'
+import type { Arc, Ring } from '../shared/ring/ring.js'
+import { inRange } from '../shared/ring/token.js'
 import type { Host } from './host.js'
 import type { Invariants } from './invariants.js'
 import { replay } from './journal.js'
@@ -41,8 +43,33 @@ export class Quiescence {
       ...this.#epochs(ring),
       ...this.#owners(ring),
       ...this.#excess(ring),
+      ...this.#hints(),
       ...this.#journal(),
     ]
+  }
+
+  /** Owners of a range hold the same records, byte for byte: once everything was repaired. */
+  differences(): string[] {
+    const ring = this.#invariants.ring
+    return ring === undefined ? [] : ring.arcs.flatMap((arc) => this.#differencesOf(arc))
+  }
+
+  #differencesOf(arc: Arc): string[] {
+    const [first, ...others] = arc.owners.map((owner) => this.#contents(owner, arc))
+    return others
+      .filter((contents) => contents !== first)
+      .map((contents) => `owners of the range up to ${arc.to} differ: ${first} and ${contents}`)
+  }
+
+  #contents(owner: NodeId, arc: Arc): string {
+    return [...this.#host.disk.store(owner).entries.values()]
+      .filter(({ token }) => inRange(token, arc))
+      .map(({ key, record: { version, value } }) => {
+        const written = value === null ? 'deleted' : Buffer.from(value)
+        return `${Buffer.from(key)}=${written} at ${formatVersion(version)}`
+      })
+      .sort()
+      .join(', ')
   }
 
   #poll(): void {
@@ -51,7 +78,8 @@ export class Quiescence {
       const isIdle = status?.state === 'serving' && status.changes.every((change) => isOver(change))
       const isHeld =
         ring !== undefined &&
-        [...this.#down(), ...this.#epochs(ring), ...this.#excess(ring)].length === 0
+        [...this.#down(), ...this.#epochs(ring), ...this.#excess(ring), ...this.#hints()].length ===
+          0
       this.#isReached = isIdle && isHeld
       if (!this.#isReached) this.#host.world.at(pollMicros, () => this.#poll())
     })
@@ -87,6 +115,12 @@ export class Quiescence {
         .filter(({ token }) => !ring.arcOf(token).owners.includes(id as NodeId))
         .map(({ key }) => `${id} keeps a copy of ${Buffer.from(key)} that it does not own`),
     )
+  }
+
+  #hints(): string[] {
+    return this.#swarm.nodes
+      .filter(({ id }) => this.#host.disk.store(`${id}/hints`).entries.size > 0)
+      .map(({ id }) => `${id} still keeps hints`)
   }
 
   #journal(): string[] {

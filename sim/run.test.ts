@@ -1,20 +1,58 @@
+import { execFile } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { huntPlant, replayOf, runSeeds } from './batch.js'
+import { replayOf } from './batch.js'
+import { faultKinds } from './fault-settings.js'
 import { plants } from './planted.js'
+import { regressions } from './regressions.js'
 import { runSeed } from './run.js'
 
-const seeds = 200
+const seeds = 500
+const main = fileURLToPath(new URL('./main.js', import.meta.url))
 
-test('seeds pass: histories, invariants, rest, and the same trace again', (t) => {
-  t.timeout(180_000)
-  const totals = runSeeds({ from: 1, count: seeds, told: (line) => t.log(line) })
-  t.log(JSON.stringify(totals))
-  t.deepEqual(totals.failed, [])
-  t.is(totals.seeds, seeds)
+interface Printed {
+  readonly code: number
+  readonly text: string
+}
+
+/** Runs the simulator's command. */
+async function sim(...args: readonly string[]): Promise<Printed> {
+  return await new Promise((resolve) => {
+    const jobs = String(Math.min(2, availableParallelism()))
+    execFile(process.execPath, [main, ...args, '--jobs', jobs], (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), text: stdout + stderr })
+    })
+  })
+}
+
+test.serial('seeds pass: histories, invariants, rest, and the same trace again', async (t) => {
+  t.timeout(600_000)
+  const { code, text } = await sim('--seeds', String(seeds))
+  t.log(text)
+  t.is(code, 0)
+  t.regex(text, new RegExp(`^${seeds} seeds from 1: .*\\bPASS$`, 'ms'))
+  for (const kind of faultKinds) t.regex(text, new RegExp(`\\b${kind} \\d+`), kind)
 })
 
+test.serial('every planted bug is found', async (t) => {
+  t.timeout(600_000)
+  const { code, text } = await sim('--planted')
+  t.log(text)
+  t.is(code, 0)
+  const count = Object.keys(plants).length
+  t.true(count >= 15)
+  t.regex(text, new RegExp(`^${count} of ${count} found$`, 'm'))
+})
+
+for (const { seed, why } of regressions) {
+  test(`seed ${seed} passes again: ${why}`, (t) => {
+    t.deepEqual(runSeed(seed).failures, [])
+  })
+}
+
 test('a seed replays byte for byte, and its trace does not change its course', (t) => {
-  t.timeout(30_000)
+  t.timeout(60_000)
   const trace = (seed: number) => {
     const lines: string[] = []
     const { hash } = runSeed(seed, { sink: (line) => lines.push(line) })
@@ -26,18 +64,6 @@ test('a seed replays byte for byte, and its trace does not change its course', (
   t.is(runSeed(3).hash, first.hash)
   t.not(trace(4).hash, first.hash)
 })
-
-for (const [name, { historySeedsMax }] of Object.entries(plants)) {
-  test(`a planted bug is found: ${name}`, (t) => {
-    t.timeout(60_000)
-    const { isFound, byInvariants, byHistories } = huntPlant(name)
-    t.true(isFound)
-    t.log(`seed ${byInvariants?.seed}: ${byInvariants?.failures[0]}`)
-    if (historySeedsMax === undefined) return
-    t.regex(byHistories?.failures[0] ?? '', /is not linearizable/)
-    t.log(`seed ${byHistories?.seed}: ${byHistories?.failures[0]}`)
-  })
-}
 
 test('a failure names the command that replays it', (t) => {
   t.is(replayOf(17), 'npm run sim -- --seed 17 --trace')

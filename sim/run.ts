@@ -3,10 +3,13 @@
  * things go wrong (the phase of safety); then mend what went wrong, see that the swarm comes to rest in
  * bounded time (the phase of liveness), and judge everything that was seen.
  */
+
+import { ChangeInvariants } from './change-invariants.js'
 import type { Operation } from './checkers/linearizability.js'
 import { findViolation } from './checkers/linearizability.js'
 import { leastFaults } from './fault-settings.js'
 import { type FaultCounts, Faults } from './faults.js'
+import { FlightInvariants } from './flight-invariants.js'
 import { History } from './history.js'
 import { Host } from './host.js'
 import { isExempt } from './interference.js'
@@ -15,6 +18,7 @@ import { Load } from './load.js'
 import { MembershipChanges } from './membership.js'
 import type { Plant } from './planting.js'
 import { Quiescence } from './quiescence.js'
+import { type RepairRound, Repairs } from './repairs.js'
 import {
   leastChanges,
   leastClients,
@@ -29,7 +33,9 @@ import { World } from './world.js'
 
 /** What a run did; below the minima of settings.ts it does not count. */
 export interface Totals {
+  /** Calls that happened or may have. */
   readonly operations: number
+  readonly acknowledged: number
   readonly indefinite: number
   readonly clients: number
   readonly keys: number
@@ -69,6 +75,9 @@ const safetyMicros = 150_000_000
 const mendedMicros = 60_000_000
 
 const readMicros = 10_000_000
+const repairMicros = 60_000_000
+/** Rounds that could not compare everything are made again. */
+const repairRoundsMax = 6
 
 /** Requests refused while the swarm forms do not count as load, and may be many. */
 const callsMaxFactor = 20
@@ -95,15 +104,28 @@ class Run {
     this.#settings = settings
     this.#world = new World(settings.seed, sink)
     this.#host = new Host(this.#world, settings)
-    this.#invariants = new Invariants(this.#host, ({ invariant, detail }) => {
+    const onBreach = (invariant: string, detail: string) => {
       if (!historiesOnly) this.#fail(`${invariant}: ${detail}`)
+    }
+    const invariants = new Invariants(this.#host, onBreach)
+    const flights = new FlightInvariants({
+      host: this.#host,
+      members: () => invariants.ring?.description.members.map(({ id }) => id) ?? [],
+      onCollected: (mark) => invariants.collected(mark),
+      onBreach,
     })
+    this.#invariants = invariants
     this.#swarm = new Swarm({
       host: this.#host,
       plant,
-      onErase: (node, ranges) => this.#invariants.erased(node, ranges),
+      watcher: {
+        erased: (node, ranges) => invariants.erased(node, ranges),
+        discarding: (_node, marks) => flights.collecting(marks),
+        received: (by, from, message) => flights.received(by, from, message),
+      },
       onFailed,
     })
+    new ChangeInvariants(this.#host, this.#swarm.journal, onBreach)
     this.#changes = new MembershipChanges({ swarm: this.#swarm, onFailed })
     this.#load = new Load({
       host: this.#host,
@@ -153,13 +175,34 @@ class Run {
       this.#failures.push(...rest.problems())
       return
     }
+    if (!this.#readAll() || !this.#repair()) return
+    this.#invariants.checkEstablished()
+    for (const problem of [...rest.problems(), ...rest.differences()]) this.#fail(problem)
+  }
+
+  #readAll(): boolean {
     let haveRead = false
     this.#load.readAll(() => {
       haveRead = true
     })
-    if (!this.#until(() => haveRead, readMicros, 'the last reads were not answered')) return
-    this.#invariants.checkEstablished()
-    for (const problem of rest.problems()) this.#fail(problem)
+    return this.#until(() => haveRead, readMicros, 'the last reads were not answered')
+  }
+
+  /** Once to mend what nothing else did, and once more: there is nothing left to mend. */
+  #repair(): boolean {
+    const repairs = new Repairs(this.#swarm)
+    const rounds: RepairRound[] = []
+    const begin = () =>
+      repairs.round((round) => {
+        rounds.push(round)
+        if (!isSettled(rounds)) begin()
+      })
+    begin()
+    const isOver = () => isSettled(rounds) || rounds.length >= repairRoundsMax
+    if (!this.#until(isOver, repairMicros, 'the repair did not end')) return false
+    if (isSettled(rounds)) return true
+    this.#fail(`a second repair pass moves nothing: ${JSON.stringify(rounds)}`)
+    return false
   }
 
   /** The phase of safety; false: it failed. */
@@ -242,6 +285,7 @@ class Run {
   #totals(): Totals {
     return {
       operations: this.#history.attempted,
+      acknowledged: this.#history.count('ok'),
       indefinite: this.#history.count('indefinite'),
       clients: this.#settings.clients,
       keys: this.#settings.keys,
@@ -259,6 +303,12 @@ class Run {
     this.#world.trace.remark(this.#world.micros, () => `FAILED ${message}`)
     this.#failures.push(`at ${(this.#world.micros / 1000).toFixed(3)} ms: ${message}`)
   }
+}
+
+/** Two rounds compared everything, one after the other, and the second moved nothing. */
+function isSettled(rounds: readonly RepairRound[]): boolean {
+  const complete = rounds.filter(({ skipped }) => skipped === 0)
+  return complete.length >= 2 && complete[1]?.moved === 0
 }
 
 function unanswered({ client, kind, key }: Operation): string {

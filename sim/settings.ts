@@ -4,7 +4,6 @@
  */
 import type { Micros } from '../shared/data/version.js'
 import type { MessageKind } from '../shared/protocol/messages.js'
-import { evictAfterMsDefault } from '../shared/runtime/limits.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import { type FaultSettings, faultsOf, type RestartSettings, restartsOf } from './fault-settings.js'
 import { Random } from './random.js'
@@ -59,6 +58,9 @@ export const leastChanges = 5
 /** Calls that outlive their deadline need a deadline that the weather can miss. */
 export const hastyShare = 0.02
 export const hastyMs: readonly [Millis, Millis] = [5, 60]
+
+/** How long the dead and the silent keep their ranges. */
+const evictAfterMs: readonly Millis[] = [1_000, 10_000, 30_000, 120_000]
 
 /** Every so often a seed passes its messages through the codec, which costs time. */
 const codecEvery = 10
@@ -124,7 +126,7 @@ export function settingsOf(seed: number): Settings {
     throughCodec: seed % codecEvery === 0,
     syncMicrosMax: random.pick([200, 2_000, 10_000]),
     pageEntriesMax: random.pick([1, 2, 1_000]),
-    evictAfterMs: evictAfterMsDefault,
+    evictAfterMs: random.pick(evictAfterMs),
     faults,
     restarts: restartsOf(seed),
   }

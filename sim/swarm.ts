@@ -4,12 +4,11 @@
  */
 import type { StatusReport } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
-import type { Range } from '../shared/runtime/ports.js'
 import type { Host } from './host.js'
 import type { Boundary, JournalFile } from './journal.js'
 import { Keeper } from './keeper.js'
 import { ManagerProcess } from './manager-process.js'
-import { NodeProcess } from './node-process.js'
+import { NodeProcess, type NodeWatcher } from './node-process.js'
 import type { Plant } from './planting.js'
 import type { Random } from './random.js'
 import { Supervisor } from './supervisor.js'
@@ -17,7 +16,7 @@ import { Supervisor } from './supervisor.js'
 export interface SwarmOptions {
   readonly host: Host
   readonly plant?: Plant | undefined
-  readonly onErase: (node: NodeId, ranges: readonly Range[]) => void
+  readonly watcher: NodeWatcher
   readonly onFailed: (message: string) => void
 }
 
@@ -162,12 +161,12 @@ export class Swarm {
   }
 
   #newProcess(kept: KeptNode): NodeProcess {
-    const { plant, onErase } = this.#options
+    const { plant, watcher } = this.#options
     return new NodeProcess({
       host: this.host,
       node: kept.id,
       plant,
-      onErase,
+      watcher,
       onEnd: (process, reason) => this.#nodeEnded(kept, process, reason),
     })
   }
@@ -196,9 +195,11 @@ export class Swarm {
         if (isFaulty) return
         break
       default:
+        // Its last life had left, and died before it could tidy up; or the ring without it is not out yet.
+        if (isFaulty && reason.startsWith('refused')) {
+          return isMember === true ? kept.keeper.died() : this.#forget(kept)
+        }
         this.#forget(kept)
-        // Its last life had left, and died before it could tidy up.
-        if (isFaulty && reason.startsWith('refused') && isMember !== true) return
     }
     // A leaver that missed its last ring learns from the manager that it is no member any more.
     if (reason === 'evicted' && isMember !== true) return
