@@ -16,7 +16,7 @@ class Line {
   readonly link: ManagerLink
   private timers: { readonly at: Millis; readonly fire: () => void }[] = []
 
-  constructor() {
+  constructor({ returning = false } = {}) {
     const runtime: Runtime = {
       now: () => this.nowMs,
       hostMicros: () => this.nowMs * 1000,
@@ -40,6 +40,7 @@ class Line {
       swarm: 'test',
       member: { id: 'n1', incarnation: 1, pid: 1, startTime: '1' },
       store: 'store',
+      returning,
       boot: 1,
       highestEpoch: () => 1,
       evicted: () => this.evictions++,
@@ -140,5 +141,24 @@ test('a stopped node says nothing more', (t) => {
   const line = new Line()
   line.link.stop()
   line.link.closed()
+  t.deepEqual(line.advance(60_000), [])
+})
+
+test('a node that came back asks anew when a ring has no place for it', (t) => {
+  const line = new Line({ returning: true })
+  line.link.joined()
+  // Its earlier life is named: the manager will name this one.
+  const ring = evenRing(1, ['n1', 'n2', 'n3'])
+  line.link.follow({ ...ring, members: ring.members.map((it) => ({ ...it, incarnation: 0 })) })
+  t.deepEqual(line.advance(1_000), [])
+  line.link.follow(evenRing(4, ['n2', 'n3', 'n4']))
+  t.deepEqual(line.said.slice(1), ['1000 node.join'])
+})
+
+test('a node that a ring named and then dropped has left: it asks nothing', (t) => {
+  const line = new Line({ returning: true })
+  line.link.joined()
+  line.link.follow(evenRing(1, ['n1', 'n2', 'n3']))
+  line.link.follow(evenRing(2, ['n2', 'n3', 'n4']))
   t.deepEqual(line.advance(60_000), [])
 })

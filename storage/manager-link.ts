@@ -24,6 +24,8 @@ export interface ManagerLinkOptions {
   readonly swarm: string
   readonly member: Member
   readonly store: string
+  /** The store belonged to a member before. */
+  readonly returning: boolean
   readonly boot: number
   highestEpoch(): number
   /** The manager does not know this store any more: its ranges are elsewhere by now. */
@@ -37,6 +39,8 @@ export class ManagerLink {
   private owes = { join: true, leave: false }
   /** Until a ring follows that is not in the middle of this plan. */
   private completedPlan: number | undefined
+  /** A ring has named this life. */
+  private wasNamed = false
   private pause: Millis = managerRepeatMs
   private isStopped = false
   /** Why the last join was refused: said once, not at each attempt. */
@@ -77,9 +81,19 @@ export class ManagerLink {
     this.owes.leave = false
   }
 
-  /** The node holds another ring. */
-  follow({ change }: RingDescription): void {
+  /**
+   * The node holds another ring. Its place may be gone since the manager took it back: rings that a
+   * returning node only read from their files do not tell it so, the manager does.
+   */
+  follow({ change, members }: RingDescription): void {
     if (change?.plan !== this.completedPlan) this.completedPlan = undefined
+    const { member, returning } = this.options
+    const names = (life: Member) => life.id === member.id && life.incarnation === member.incarnation
+    this.wasNamed ||= members.some(names)
+    const isSaid = this.owes.join || this.isStopped
+    if (!returning || isSaid || this.wasNamed || members.some(({ id }) => id === member.id)) return
+    this.owes.join = true
+    this.sayNow()
   }
 
   /** The next one may know nothing. */
