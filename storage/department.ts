@@ -34,7 +34,7 @@ export interface Department {
 }
 
 export function openDepartments(desk: Desk, options: StorageNodeOptions): readonly Department[] {
-  const pace = new Pace(desk.runtime, options.handoffBytesPerSecond)
+  const pace = new Pace(desk.runtime, desk.handoffRate)
   const collector = new Collector({ desk, hints: options.hints, pace })
   const isLeftOut = (entry: Entry) => collector.isLeftOut(entry)
   const repair = new Repair({ desk, pace, isLeftOut }, options.returning)

@@ -13,6 +13,7 @@ import type { Fence } from './fence.js'
 import type { Peers } from './peers.js'
 import type { Request } from './request.js'
 import type { OwnStats } from './stats.js'
+import type { Throttle } from './throttle.js'
 
 export interface Desk {
   readonly self: NodeId
@@ -27,6 +28,8 @@ export interface Desk {
   readonly fence: Fence
   /** Of what gets in flight have read. */
   readonly readBytes: Budget
+  /** Of everything that this node pulls from others or pushes to them, for whichever reason. */
+  readonly handoffRate: Throttle
   readonly ring: Ring
   /** Which node stands behind an address of the ring held; undefined for another life of it. */
   nodeAt(address: Address): NodeId | undefined

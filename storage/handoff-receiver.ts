@@ -25,7 +25,6 @@ import type { Cursor, Entry } from '../shared/runtime/ports.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
 import { formatProgress, parseProgress, type TaskProgress } from './handoff-progress.js'
-import { Throttle } from './throttle.js'
 
 interface Task {
   /** Meta name under which its progress is kept. */
@@ -49,14 +48,12 @@ interface Plan {
 
 export class HandoffReceiver {
   private readonly desk: Desk
-  private readonly throttle: Throttle
   private readonly completed: (plan: number) => void
   private plan: Plan | undefined
 
-  /** `completed` is told once per plan that everything of it is durable here. A rate of 0: no limit. */
-  constructor(desk: Desk, bytesPerSecond: number, completed: (plan: number) => void) {
+  /** `completed` is told once per plan that everything of it is durable here. */
+  constructor(desk: Desk, completed: (plan: number) => void) {
     this.desk = desk
-    this.throttle = new Throttle(desk.runtime, bytesPerSecond)
     this.completed = completed
   }
 
@@ -131,7 +128,7 @@ export class HandoffReceiver {
     if (plan === undefined) return
     task.state = 'pulling'
     if (this.desk.disk.isLow()) return this.later(plan, diskCheckMs, () => this.pull(task))
-    const waitMs = this.throttle.book(handoffBatchBytes)
+    const waitMs = this.desk.handoffRate.book(handoffBatchBytes)
     if (waitMs === 0) this.ask(plan, task)
     else this.later(plan, waitMs, () => this.ask(plan, task))
   }
@@ -139,7 +136,7 @@ export class HandoffReceiver {
   private ask(plan: Plan, task: Task): void {
     new Pull(this.desk, plan.number, task, (outcome) => {
       const cameBytes = typeof outcome === 'object' ? bytesOf(outcome.entries) : 0
-      this.throttle.giveBack(handoffBatchBytes - cameBytes)
+      this.desk.handoffRate.giveBack(handoffBatchBytes - cameBytes)
       if (this.plan !== plan) return
       if (typeof outcome === 'object') return this.merge(plan, task, outcome)
       if (outcome === 'late') task.patienceMs *= 2

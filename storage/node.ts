@@ -7,16 +7,12 @@ import type { Durability, Message, MessageKind, NodeState } from '../shared/prot
 import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
-import {
-  heldMessagesMax,
-  leaveLingerMs,
-  readBytesMax,
-  sweepIntervalMs,
-} from '../shared/runtime/limits.js'
+import { heldMessagesMax, readBytesMax, sweepIntervalMs } from '../shared/runtime/limits.js'
 import type { DiskSpace, Engine, RingFiles } from '../shared/runtime/ports.js'
 import type { Address, Log, Process, Runtime } from '../shared/runtime/runtime.js'
 import { Budget } from './budget.js'
 import { type Department, openDepartments } from './department.js'
+import { Departure } from './departure.js'
 import type { Desk, Exchange } from './desk.js'
 import { Fence } from './fence.js'
 import { HandoffReceiver } from './handoff-receiver.js'
@@ -29,6 +25,7 @@ import { type ClientRequest, type EpochRequest, type Request, requestOf } from '
 import { RingKeeper } from './ring-keeper.js'
 import { Router } from './router.js'
 import { gatherStats, type OwnStats } from './stats.js'
+import { Throttle } from './throttle.js'
 
 /** Why a node ended: `left` and `evicted` leave a store that nobody needs any more. */
 export type StopReason = 'left' | 'stopped' | 'evicted' | 'failed'
@@ -70,6 +67,7 @@ export class StorageNode implements Process, Desk {
   readonly peers: Peers
   readonly fence: Fence
   readonly readBytes = new Budget(readBytesMax)
+  readonly handoffRate: Throttle
   private readonly options: StorageNodeOptions
   private readonly life: Life
   private readonly keeper: RingKeeper
@@ -80,7 +78,7 @@ export class StorageNode implements Process, Desk {
   private readonly receiver: HandoffReceiver
   private readonly departments: readonly Department[]
   private readonly departmentOf: ReadonlyMap<MessageKind, Department>
-  private readonly clients = new Set<Address>()
+  private readonly departure: Departure
   /** Node behind each address of the ring held. */
   private nodesByAddress: ReadonlyMap<Address, NodeId> = new Map()
   /** Messages of a ring that is still being adopted. */
@@ -98,6 +96,7 @@ export class StorageNode implements Process, Desk {
     this.disk = options.disk
     this.sloppy = options.sloppy
     this.log = log
+    this.handoffRate = new Throttle(runtime, options.handoffBytesPerSecond)
     this.peers = new Peers(runtime)
     this.fence = new Fence(runtime, ringFiles, () => this.catchUp())
     this.life = new Life((state, before) => this.lifeChanged(state, before))
@@ -122,9 +121,13 @@ export class StorageNode implements Process, Desk {
     })
     this.replica = new Replica(this, boot)
     this.source = new HandoffSource(this)
-    const { handoffBytesPerSecond } = options
-    this.receiver = new HandoffReceiver(this, handoffBytesPerSecond, (plan) => {
-      this.receivedPlan(plan)
+    this.receiver = new HandoffReceiver(this, (plan) => this.receivedPlan(plan))
+    this.departure = new Departure({
+      ...options,
+      self: member.id,
+      ring: () => this.keeper.ring,
+      isBusy: () => this.inFlight.size > 0 || this.departments.some((each) => each.isBusy),
+      over: () => this.end('left'),
     })
     this.departments = openDepartments(this, options)
     const taken = this.departments.flatMap((each) =>
@@ -168,7 +171,7 @@ export class StorageNode implements Process, Desk {
 
   closed(peer: Address): void {
     if (this.isOver) return
-    this.clients.delete(peer)
+    this.departure.closed(peer)
     if (peer === 'manager') this.manager.closed()
     if (this.nodesByAddress.has(peer)) this.peers.closed(peer)
     for (const exchange of this.inFlight.all()) exchange.closed(peer)
@@ -180,16 +183,10 @@ export class StorageNode implements Process, Desk {
     return this.keeper.ring?.member(this.self) !== undefined
   }
 
-  /**
-   * The manager has no place for this store any more. Where the newest ring shows that the node was
-   * taken out while it ran, it has left; otherwise it was away when that happened.
-   */
+  /** The manager has no place for this store any more. */
   private evicted(): void {
     this.catchUp()
-    const newest = this.options.ringFiles.newest()
-    const isOurs = newest?.swarm === this.options.swarm
-    const isNamed = !isOurs || newest.members.some(({ id }) => id === this.self)
-    const wasTakenOut = this.state === 'leaving' && !isNamed
+    const wasTakenOut = this.state === 'leaving' && this.departure.isTakenOut
     if (this.state !== 'left') this.end(wasTakenOut ? 'left' : 'evicted')
   }
 
@@ -275,7 +272,7 @@ export class StorageNode implements Process, Desk {
     if (this.keeper.ring === undefined || !this.life.permits(message.kind)) {
       return this.refuse(from, message.id)
     }
-    this.clients.add(from)
+    this.departure.served(from)
     this.router.accept(from, message)
   }
 
@@ -338,31 +335,9 @@ export class StorageNode implements Process, Desk {
 
   private lifeChanged(state: NodeState, before: NodeState): void {
     this.log.info({ state, before }, `now ${state}`)
-    if (state === 'leaving') this.moveClients()
-    if (state === 'left') {
-      this.moveClients()
-      this.linger()
-    }
-  }
-
-  /** Requests have deadlines, and hints go to those who are there, so this ends. */
-  private linger(): void {
-    this.runtime.after(leaveLingerMs, 'left', () => {
-      const isBusy = this.inFlight.size > 0 || this.departments.some((each) => each.isBusy)
-      if (isBusy) this.linger()
-      else this.end('left')
-    })
-  }
-
-  /** Clients go elsewhere before this node stops; what they have in flight is still answered. */
-  private moveClients(): void {
-    const ring = this.keeper.ring
-    if (ring === undefined) return
-    const placement = ring.description.change?.next ?? ring.description.placement
-    const nodes = [...new Set(placement.nodes)]
-      .map((node) => ring.address(node))
-      .filter((address): address is Address => address !== undefined)
-    for (const client of this.clients) this.runtime.send(client, { kind: 'forwarder.moved', nodes })
+    if (state !== 'leaving' && state !== 'left') return
+    this.departure.moveClients()
+    if (state === 'left') this.departure.linger()
   }
 
   ownStats(done: (stats: OwnStats) => void): void {

@@ -27,7 +27,17 @@ test('what did not come is given back', (t) => {
   t.is(throttle.book(500), 100)
 })
 
+test('what has travelled is paid off first, together with what others booked', (t) => {
+  const clock = new Clock()
+  const throttle = new Throttle(clock, 1_000)
+  t.is(throttle.spend(500), 500)
+  t.deepEqual([throttle.book(250), throttle.spend(100)], [500, 850])
+  clock.millis += 60_000
+  t.is(throttle.spend(0), 0)
+})
+
 test('no rate, no wait', (t) => {
   const throttle = new Throttle(new Clock(), 0)
+  t.is(throttle.spend(1e9), 0)
   t.deepEqual([throttle.book(1e9), throttle.book(1e9)], [0, 0])
 })

@@ -1,7 +1,8 @@
 /**
  * Keeps to a rate of bytes over time: what is asked for is booked at its largest size, each booking
  * begins when the ones before it are paid off, and what did not come is given back. So what is asked
- * for is spread evenly, whoever asks, and never more than one booking ahead of the rate.
+ * for is spread evenly, whoever asks, and never more than one booking ahead of the rate. What has
+ * travelled already is paid off before its sender goes on.
  */
 import type { Millis, Runtime } from '../shared/runtime/runtime.js'
 
@@ -23,6 +24,13 @@ export class Throttle {
     const begin = Math.max(now, this.paidAt)
     this.paidAt = begin + this.costOf(bytes)
     return Math.ceil(begin - now)
+  }
+
+  /** How long to wait after so many bytes that have travelled. */
+  spend(bytes: number): Millis {
+    const now = this.runtime.now()
+    this.paidAt = Math.max(now, this.paidAt) + this.costOf(bytes)
+    return Math.ceil(this.paidAt - now)
   }
 
   /** Bytes that were booked and did not come. */

@@ -133,7 +133,7 @@ export const repairPeriodMs = 60_000
 export const merkleLeavesMax = 1_024
 export const merkleHashBytes = 8
 /** A leaf with more entries than this is compared again in finer leaves before entries travel. */
-export const merkleLeafKeys = 4
+export const merkleLeafKeysMax = 4
 /** Pause after each page that repair reads, so that requests go first. */
 export const repairPauseMs = 2
 /** A peer that has not answered repair for this long is passed over: it hashes a range in seconds. */

@@ -30,7 +30,6 @@ export interface DrainOptions {
   readonly isThorough: boolean
   /** The node has left: W owners suffice. */
   readonly isLeaving: boolean
-  readonly bytesPerSecond: number
   /** How old what is read now will count as. */
   born(): Micros
   /** Called once, unless the walk was stopped. */
@@ -174,7 +173,7 @@ export class Drain {
     const delivered = parcels.filter(({ acknowledged, missing }) =>
       this.options.isLeaving ? acknowledged.state === 'met' : missing === 0,
     )
-    if (delivered.length === 0) return this.goOn(page, 0)
+    if (delivered.length === 0) return this.goOn(page, bytesOf(parcels))
     const marks = delivered.map(({ entry: { token, key, record } }) => {
       return { token, key, version: record.version }
     })
@@ -186,16 +185,15 @@ export class Drain {
 
   private goOn({ next }: HintPage, bytes: number): void {
     if (this.isOver) return
-    const { wary, isThorough, bytesPerSecond, ended } = this.options
+    const { runtime, handoffRate } = this.desk
+    const pauseMs = Math.max(hintPauseMs, handoffRate.spend(bytes))
+    const { wary, isThorough, ended } = this.options
     const isVain = !isThorough && [...wary].every((owner) => this.unreachable.has(owner))
     if (next === undefined || isVain) {
       if (isVain) for (const owner of wary) this.unreachable.add(owner)
       return ended(this.unreachable)
     }
-    const pauseMs = bytesPerSecond === 0 ? 0 : Math.ceil((bytes * 1000) / bytesPerSecond)
-    this.desk.runtime.after(Math.max(hintPauseMs, pauseMs), 'hand over further hints', () =>
-      this.readOn(next),
-    )
+    runtime.after(pauseMs, 'hand over further hints', () => this.readOn(next))
   }
 }
 

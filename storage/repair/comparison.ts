@@ -7,7 +7,7 @@
 import { differingLeaves, isEmptyLeaf, leafRange, leavesFor } from '../../shared/data/merkle.js'
 import type { Message } from '../../shared/protocol/messages.js'
 import type { NodeId } from '../../shared/ring/description.js'
-import { merkleHashBytes, merkleLeafKeys, merkleLeavesMax } from '../../shared/runtime/limits.js'
+import { merkleHashBytes, merkleLeafKeysMax, merkleLeavesMax } from '../../shared/runtime/limits.js'
 import type { Range } from '../../shared/runtime/ports.js'
 import { ask } from './ask.js'
 import { type BuiltLeaves, buildLeaves, type RepairContext } from './leaves.js'
@@ -93,7 +93,7 @@ export class Comparison {
       const entries = ours.counts[leaf] ?? 0
       const leaves = leavesFor(entries, range, merkleLeavesMax)
       const isOneSided = entries === 0 || isEmptyLeaf(theirs.hashes, leaf, merkleHashBytes)
-      const isCoarse = entries > merkleLeafKeys && leaves > 1 && part.depth < depthMax
+      const isCoarse = entries > merkleLeafKeysMax && leaves > 1 && part.depth < depthMax
       if (isOneSided || !isCoarse) this.sayApart(range)
       else this.parts.push({ range, leaves, depth: part.depth + 1 })
     }

@@ -1,16 +1,20 @@
 import test from 'ava'
 import { repairPauseMs } from '../../shared/runtime/limits.js'
 import type { Runtime } from '../../shared/runtime/runtime.js'
+import { Throttle } from '../throttle.js'
 import { Pace } from './pace.js'
 
 function pausesOf(bytesPerSecond: number): { readonly pace: Pace; readonly pauses: number[] } {
   const pauses: number[] = []
+  let millis = 0
   const after: Runtime['after'] = (ms, _label, fire) => {
     pauses.push(ms)
+    millis += ms
     fire()
     return () => {}
   }
-  return { pace: new Pace({ after }, bytesPerSecond), pauses }
+  const rate = new Throttle({ now: () => millis }, bytesPerSecond)
+  return { pace: new Pace({ after }, rate), pauses }
 }
 
 test('what travels waits for its share of the rate, a page read here for a moment only', (t) => {

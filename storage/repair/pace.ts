@@ -1,18 +1,18 @@
 /**
  * Repair waits for everybody else: after each page it pauses, so that requests that came meanwhile go
- * first, and after what it sent or received so long that it keeps to the rate of handoffs.
+ * first, and after what it sent or received so long that the node keeps to its rate of handoffs.
  */
 import { repairPauseMs } from '../../shared/runtime/limits.js'
 import type { Runtime } from '../../shared/runtime/runtime.js'
+import type { Throttle } from '../throttle.js'
 
 export class Pace {
   private readonly runtime: Pick<Runtime, 'after'>
-  private readonly bytesPerSecond: number
+  private readonly rate: Throttle
 
-  /** 0: no limit. */
-  constructor(runtime: Pick<Runtime, 'after'>, bytesPerSecond: number) {
+  constructor(runtime: Pick<Runtime, 'after'>, rate: Throttle) {
     this.runtime = runtime
-    this.bytesPerSecond = bytesPerSecond
+    this.rate = rate
   }
 
   /** Goes on after a page that did not leave this node. */
@@ -22,7 +22,6 @@ export class Pace {
 
   /** Goes on when so many bytes more may travel. */
   afterTravel(bytes: number, go: () => void): void {
-    const ms = this.bytesPerSecond === 0 ? 0 : Math.ceil((bytes * 1000) / this.bytesPerSecond)
-    this.runtime.after(Math.max(repairPauseMs, ms), 'repair', go)
+    this.runtime.after(Math.max(repairPauseMs, this.rate.spend(bytes)), 'repair', go)
   }
 }
