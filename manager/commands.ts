@@ -125,10 +125,10 @@ function obstacleTo(
       : { join: [], leave: distinctNodes([node], others), replace: [] }
   const plan = planChange(placement, delta, settings, {
     helps: (it) => it === fresh || (it !== node && membership.helps(it)),
-    isGivenUp: (it) => acceptLoss && it === node,
+    isGivenUp: (it) => (acceptLoss && it === node) || membership.isGivenUp(it),
   })
-  // With force it waits for the others that are down, which may be taken out by force too.
-  if (!('blocked' in plan) || (force && !plan.starved)) return undefined
+  // With force it waits for the others that are down, which may be taken out or given up, too.
+  if (!('blocked' in plan) || (force && (acceptLoss || !plan.starved))) return undefined
   const state = membership.isUp(node) ? 'is to go without its help' : 'is down'
   const command = `gtstore node ${change} ${node}`
   const wayOut = plan.starved

@@ -30,7 +30,6 @@ import {
   distinctNodes,
   gainersOf,
   isEverybody,
-  isLeft,
   joinersOf,
   leaversOf,
   obstacle,
@@ -220,6 +219,11 @@ export class Membership {
     return this.#wishes.isForced(node)
   }
 
+  /** A command gives up what only this node may hold. */
+  isGivenUp(node: NodeId): boolean {
+    return this.#wishes.isGivenUp(node)
+  }
+
   /** Members that cannot be taken out, since too few owners of their ranges are up. */
   get starved(): readonly NodeId[] {
     return this.#starved
@@ -341,7 +345,7 @@ export class Membership {
         if (intents.length === 1) this.#stopLast(intent.node)
         continue
       }
-      const isGivenUp = (node: NodeId) => isLeft(delta, node) && this.#wishes.isGivenUp(node)
+      const isGivenUp = (node: NodeId) => this.isGivenUp(node)
       const plan = planChange(ring.placement, delta, settings, { helps, isGivenUp })
       if ('blocked' in plan) {
         this.queue.block(intents, plan.blocked)

@@ -21,10 +21,11 @@ export function noticesOf({ verdicts, starved, replicas, nodes }: NoticeSources)
 
 function lackOf(node: NodeId, nodes: readonly NodeReport[]): string {
   const down = nodes.filter(({ state }) => state === 'down').map(({ id }) => id)
+  const givingUp = down.map((id) => `\`gtstore node remove ${id} --force --accept-loss\``)
   return (
     `${node} cannot be taken out: too few nodes that hold its ranges are up (down: ` +
-    `${down.join(', ')}). Start them again with \`gtstore node restart ID\`; if the data of ` +
-    `${node} is gone for good, give it up: \`gtstore node remove ${node} --force --accept-loss\``
+    `${down.join(', ')}). Start them again with \`gtstore node restart ID\`; if the data of one ` +
+    `is gone for good, give it up: ${givingUp.join(', ')}`
   )
 }
 

@@ -86,8 +86,3 @@ export function remembered(ask: (node: NodeId) => boolean): (node: NodeId) => bo
 export function isEverybody({ leave }: MembershipDelta, placement: Placement): boolean {
   return distinctNodes(placement.nodes).every((node) => leave.includes(node))
 }
-
-/** The node goes in this change. */
-export function isLeft({ leave, replace }: MembershipDelta, node: NodeId): boolean {
-  return leave.includes(node) || replace.some(([old]) => old === node)
-}

@@ -60,24 +60,59 @@ test('in the place of a dead node a fresh one merges from N - W + 1 others', (t)
   }
 })
 
-test('only for the ranges of a node that is given up are fewer sources enough', (t) => {
+test('who is given up is not waited for; other dead owners may hold what it held', (t) => {
   const vnodes: [Token, NodeId][] = [1, 2, 3, 4, 5, 6].map((i) => [i * 100, `n${i}`])
   const before = placement(vnodes, [3, 2])
   const after = placement(vnodes.slice(1), [3, 2])
   const isAlive = (node: NodeId) => !['n1', 'n2', 'n6'].includes(node)
-  const plan = (isGivenUp: (node: NodeId) => boolean) =>
-    planTransfers(before, after, isAlive, isGivenUp)
+  const plan = (...givenUp: NodeId[]) =>
+    planTransfers(before, after, isAlive, (node) => givenUp.includes(node))
   const lacking = (transfers: readonly Transfer[]) =>
     transfers.filter(({ sources, needed }) => sources.length < needed)
-  t.true(lacking(plan(() => false)).length > 0)
-  const cut = plan((node) => node === 'n1')
+  t.true(lacking(plan()).length > 0)
+  t.true(lacking(plan('n1')).length > 0, 'n2 and n6 may hold what n1 did')
+  t.true(lacking(plan('n1', 'n2', 'n4')).length > 0, 'n6 and n1 own a range with n2')
+  const cut = plan('n1', 'n2', 'n6')
   t.deepEqual(lacking(cut), [])
   t.deepEqual(
     cut.map(({ from, to, gainer, wipe }) => ({ from, to, gainer, wipe })),
-    plan(() => false).map(({ from, to, gainer, wipe }) => ({ from, to, gainer, wipe })),
+    plan().map(({ from, to, gainer, wipe }) => ({ from, to, gainer, wipe })),
     'who gains, and wipes, stays the same',
   )
-  t.true(lacking(plan((node) => node === 'n4')).length > 0, 'that one owns none of them')
+})
+
+test('what an owner that is not given up holds is not lost with those that are', (t) => {
+  let waits = 0
+  fc.assert(
+    fc.property(rings, fc.subarray(['n1', 'n2', 'n3']), fc.nat(), ({ before, after }, dead, at) => {
+      const givenUp = dead.slice(1)
+      const plan = (isGivenUp: (n: NodeId) => boolean) =>
+        planTransfers(before, after, (n) => !dead.includes(n), isGivenUp)
+      const transfers = plan((n) => givenUp.includes(n))
+      for (const point of pointsOf(before, after)) {
+        const old = ownersOf(before, point)
+        const start = at % old.length
+        const holders = [...old.slice(start), ...old.slice(0, start)]
+          .slice(0, writeQuorumOf(before))
+          .filter((n) => !givenUp.includes(n))
+        const copies = transfersAt(point, transfers)
+        const isStuck = copies.some(({ sources, needed }) => sources.length < needed)
+        if (isStuck) waits++
+        if (isStuck || holders.length === 0) continue
+        const left = ownersOf(after, point).filter((owner) => {
+          const copy = copies.find(({ gainer }) => gainer === owner)
+          const lacking = copy?.sources.filter((source) => !holders.includes(source)).length ?? 0
+          const copied = copy !== undefined && lacking < copy.needed
+          return copied || (holders.includes(owner) && copy?.wipe !== true)
+        })
+        const fresh = ownersOf(after, point).filter((owner) => !old.includes(owner))
+        const paired = copies.filter(({ needed, sources }) => needed === 1 && sources.length === 1)
+        if (paired.length === 0) t.true(fresh.every((owner) => left.includes(owner)))
+      }
+    }),
+    { numRuns: 3_000 },
+  )
+  t.true(waits > 100, `only ${waits} ranges wait for a dead owner`)
 })
 
 test('the same owners everywhere, but a larger W: all merge, and wipe nothing', (t) => {

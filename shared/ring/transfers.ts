@@ -19,8 +19,9 @@ type Copy = Omit<Transfer, 'from' | 'to'>
 
 /**
  * The transfers from `current` to `next`, in ascending order of ranges. `needed` may exceed the number
- * of sources, where too few old owners live: such a change cannot complete before one returns. For the
- * ranges of a node that is given up, with what only it may hold, those that live are enough.
+ * of sources, where too few old owners live: such a change cannot complete before one returns. Nodes
+ * that are given up, with what only they may hold, are not waited for; other dead owners are, since
+ * they may hold what the given up ones held.
  */
 export function planTransfers(
   current: Placement,
@@ -56,7 +57,6 @@ interface Rules {
 function copiesFor(old: readonly NodeId[], fresh: readonly NodeId[], rules: Rules): Copy[] {
   const gainers = fresh.filter((node) => !old.includes(node))
   const losers = old.filter((node) => !fresh.includes(node))
-  const lossAccepted = old.some(rules.isGivenUp)
   const paired = gainers.length === losers.length && !rules.forgivesLess
   const copies: Copy[] = []
   for (const gainer of rules.forgivesLess ? fresh : gainers) {
@@ -68,7 +68,8 @@ function copiesFor(old: readonly NodeId[], fresh: readonly NodeId[], rules: Rule
     }
     const sources = old.filter((node) => node !== gainer && rules.isAlive(node))
     const wanted = wipe ? rules.contributors : rules.contributors - 1
-    const needed = lossAccepted ? Math.min(wanted, sources.length) : wanted
+    const left = old.filter((node) => node !== gainer && !rules.isGivenUp(node))
+    const needed = Math.min(wanted, left.length)
     if (wanted > 0) copies.push({ gainer, sources, needed, wipe })
   }
   return copies
