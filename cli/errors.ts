@@ -2,7 +2,7 @@
  * From an error to what a user sees: what failed, why, what to do next, and an exit code that a
  * script can branch on. Scripts rely on the numbers; they never change their meaning.
  */
-import { journalHeldExitCode } from '../shared/os/exit-codes.js'
+import { dismissedExitCode, journalHeldExitCode } from '../shared/os/exit-codes.js'
 import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
 
 export const exitCodes = {
@@ -16,6 +16,8 @@ export const exitCodes = {
   timeout: 7,
   /** `run manager`, while another process is the manager (shared/os/exit-codes.ts). */
   anotherManager: journalHeldExitCode,
+  /** `run node`, of a node that a command took out of the swarm. */
+  dismissed: dismissedExitCode,
   interrupted: 130,
 } as const
 

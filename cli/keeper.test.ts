@@ -126,6 +126,16 @@ test('a manager that finds another one in its place gives way to it', async (t) 
   t.deepEqual([children.length, keeper.crashes, keeper.process?.pid], [1, 0, other.pid])
 })
 
+test('a node that a command took out is not started again', async (t) => {
+  const { keeper, children, noted, ends } = keep(t, ['exit 1', `exit ${exitCodes.dismissed}`])
+  const crash = noted()
+  keeper.start()
+  await crash
+  t.is(await noted(), 'n1 was taken out of the swarm: it is not started again')
+  t.deepEqual(ends, ['crashed', 'clean'])
+  t.deepEqual([children.length, keeper.done], [2, true])
+})
+
 test('a node that was evicted is started again under the name that it went on with', async (t) => {
   const names: string[] = []
   const { keeper, noted } = keep(t, [], {

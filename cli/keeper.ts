@@ -76,6 +76,7 @@ export class Keeper {
     child.once('exit', (code, signal) => {
       if (code === 0) this.#ended('clean')
       else if (code === exitCodes.anotherManager) this.#supplanted()
+      else if (code === exitCodes.dismissed) this.#dismissed()
       else this.#crashed(signal === null ? `ended with exit code ${code}` : `ended by ${signal}`)
     })
   }
@@ -106,10 +107,21 @@ export class Keeper {
     this.adopt(running, running.address)
   }
 
+  /** It was killed to be taken out, and learnt that after its restart. */
+  #dismissed(): void {
+    this.#options.note(`${this.name} was taken out of the swarm: it is not started again`)
+    this.#ended('clean')
+  }
+
+  /** A node that was evicted goes on as a new one, in the same process. */
+  learnName(): void {
+    if (this.#process !== undefined) this.name = this.#options.nameOf(this.#process) ?? this.name
+  }
+
   #crashed(how: string): void {
     this.crashes++
     const { restart, note } = this.#options
-    if (this.#process !== undefined) this.name = this.#options.nameOf(this.#process) ?? this.name
+    this.learnName()
     const name = this.name || 'a new node'
     const pid = this.#process === undefined ? '' : ` (pid ${this.#process.pid})`
     if (this.#asked && !this.#released) {

@@ -22,7 +22,7 @@ const callMillisMax = maxFlightMs
 const exitCodeHelp = `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 key not found, 4 condition failed,
   5 quorum not available, 6 cannot connect, 7 timeout with unknown outcome,
-  8 another process is the manager, 130 interrupted`
+  8 another process is the manager, 9 taken out of the swarm, 130 interrupted`
 
 /** Runs one command; the exit code comes back. */
 type Run<Flags, Args extends readonly unknown[]> = (

@@ -205,6 +205,7 @@ export class Supervisor {
   }
 
   #spawn(node: NodeId | ''): void {
+    for (const keeper of this.#nodes) keeper.learnName()
     const kept = [...this.#nodes].find(({ name }) => node !== '' && name === node)
     const keeper = kept ?? this.#keepNode(node)
     keeper.start()

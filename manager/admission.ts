@@ -4,7 +4,7 @@ import type { MessageOf } from '../shared/protocol/messages.js'
 import type { Member } from '../shared/ring/description.js'
 import type { ChangeQueue } from './changes.js'
 import type { Life } from './peers.js'
-import { evictionUnderWay, foreignNode, notEnrolled, unknownLife } from './refusals.js'
+import { evictionUnderWay, foreignNode, forgotten, unknownLife } from './refusals.js'
 import { hasLeft, type ManagerState } from './state.js'
 
 type Join = MessageOf<'node.join'>
@@ -21,7 +21,7 @@ export function joinRefusal(
   const { id, incarnation } = member
   const record = state.nodes[id]
   if (swarm !== state.swarm) return foreignNode(id)
-  if (record?.lost === true || hasLeft(state, id)) return notEnrolled(state, id)
+  if (record?.lost === true || hasLeft(state, id)) return forgotten(id)
   if (record === undefined || incarnation > record.incarnation) return unknownLife(member)
   if (state.evicted.includes(id)) return evictionUnderWay(id)
   if (known === undefined || incarnation >= known.incarnation) return undefined

@@ -213,6 +213,9 @@ test('remove --force: a living node is killed, and what it held comes from the o
   t.true(transfers.every(({ sources, needed }) => !sources.includes('n1') && needed >= 1))
   world.untilSettled(rest)
   t.is(world.report(ticket).state, 'done')
+  const back = world.startNode('n1', first.store)
+  world.until(() => back.refused !== undefined, 'a refusal')
+  t.is(back.refused?.code, 'CHANGE_REFUSED', 'it is not to join as a new one')
   t.like(world.ask({ ...submit, node: 'n2', acceptLoss: true, id: 3 }), {
     code: 'INVALID_ARGUMENT',
   })

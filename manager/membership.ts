@@ -37,7 +37,7 @@ import {
   remembered,
 } from './plan.js'
 import type { Publisher } from './publisher.js'
-import { notEnrolled } from './refusals.js'
+import { forgotten } from './refusals.js'
 import { Wishes } from './wishes.js'
 
 export interface MembershipOptions {
@@ -256,7 +256,7 @@ export class Membership {
   #loseStore(node: NodeId, done: (refused: GTStoreError) => void): void {
     this.#options.ledger.commit({ step: 'store.lost', node }, () => {
       this.#options.log.warn({ node }, 'the store of a member did not survive')
-      done(notEnrolled(this.#state, node))
+      done(forgotten(node))
       this.advance()
     })
   }

@@ -1,14 +1,25 @@
 /** Refusals that several requests share, in words that say what to do. */
 import { GTStoreError } from '../shared/protocol/errors.js'
 import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
-import { hasLeft, type ManagerState } from './state.js'
+import { hasLeft, type ManagerState, wasDismissed } from './state.js'
 
-/** Of an id under which nobody may take part: the process gives it up, with its store, or ends. */
+/**
+ * Of an id under which nobody may take part. NOT_FOUND: its process gives it up, with its store, and
+ * joins as a new node; with anything else it ends.
+ */
 export function notEnrolled(state: ManagerState, node: NodeId): GTStoreError {
-  const isOver = hasLeft(state, node) || state.nodes[node]?.lost === true
-  const text = isOver
-    ? `${node} has left the swarm, and its id is not used again: start a node without an id`
-    : `${node} was never a node of this swarm: start it with the data directory of its own swarm`
+  if (wasDismissed(state, node)) {
+    const text = `a command took ${node} out of the swarm: start a node without an id instead`
+    return new GTStoreError('CHANGE_REFUSED', text)
+  }
+  if (hasLeft(state, node) || state.nodes[node]?.lost === true) return forgotten(node)
+  const text = `${node} was never a node of this swarm: start it with the data directory of its own swarm`
+  return new GTStoreError('INVALID_ARGUMENT', text)
+}
+
+/** The process of such a node erases its store. */
+export function forgotten(node: NodeId): GTStoreError {
+  const text = `${node} has left the swarm, and its id is not used again: start a node without an id`
   return new GTStoreError('NOT_FOUND', text)
 }
 

@@ -186,6 +186,12 @@ export function hasLeft(state: ManagerState, node: NodeId): boolean {
   return state.nodes[node] === undefined && number >= 1 && number <= state.lastNode
 }
 
+/** A command took the node out, for good: it is not to come back, not even as a new one. */
+export function wasDismissed(state: ManagerState, node: NodeId): boolean {
+  const isDone = (ticket: Ticket) => ticket.node === node && ticket.outcome === 'done'
+  return hasLeft(state, node) && state.tickets.some(isDone)
+}
+
 export function isForming(placement: Placement): boolean {
   return new Set(placement.nodes).size < placement.replicas
 }

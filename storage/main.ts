@@ -3,12 +3,13 @@
  * left (SIGTERM), was stopped (`gtstore down`), or failed.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
 import { type ClosableDiskSpace, watchDiskSpace } from '../shared/os/disk-space.js'
 import { openEngine } from '../shared/os/engine.js'
+import { dismissedExitCode } from '../shared/os/exit-codes.js'
 import { DamagedError } from '../shared/os/level.js'
 import { assertSupportedPlatform, ownProcessId } from '../shared/os/linux.js'
 import { type ClosableLog, openLog } from '../shared/os/log.js'
@@ -45,13 +46,13 @@ export async function runNode(options: NodeProcessOptions): Promise<number> {
   try {
     let node = options.node
     for (;;) {
-      const enrolled = await enroll(options.run, node, log, signals)
+      const enrolled = await enrollOrBegin(options, node, log, signals)
       if (enrolled === undefined) return 0
       const ownLog = nodeLog(options, enrolled.node)
       const reason = await live(options, enrolled, ownLog, signals)
       ownLog.close()
       if (reason !== 'evicted') return reason === 'failed' ? 1 : 0
-      node = ''
+      node = enrolled.node
     }
   } finally {
     signals.close()
@@ -88,6 +89,43 @@ class Signals {
     process.off('SIGINT', this.#ignore)
     process.off('SIGHUP', this.#ignore)
   }
+}
+
+/** A node that lost its place for good goes on as a new one; who was taken out by a command ends. */
+async function enrollOrBegin(
+  options: NodeProcessOptions,
+  node: NodeId | '',
+  log: Log,
+  signals: Signals,
+): Promise<NodeEnrollOk | undefined> {
+  try {
+    return await enroll(options.run, node, log, signals)
+  } catch (error) {
+    const isForgotten = error instanceof GTStoreError && error.code === 'NOT_FOUND'
+    if (node === '' || !isForgotten) throw error
+    log.warn({}, `${node} has lost its place in the swarm: it gives up its data, and joins as new`)
+    await giveUpStore(options, node, log)
+    return await enroll(options.run, '', log, signals)
+  }
+}
+
+/** Others hold what it held. What is not surely of this swarm, and of this node, stays. */
+async function giveUpStore(
+  { run, data }: NodeProcessOptions,
+  node: NodeId,
+  log: Log,
+): Promise<void> {
+  const path = join(data, 'nodes', node)
+  const swarm = openRingFiles(run).newest()?.swarm
+  if (!existsSync(path) || swarm === undefined || isNeeded(run, { swarm, node })) return
+  try {
+    const engine = await openEngine({ path, durability: 'write', node })
+    await identify(engine, { swarm, node }).finally(() => closed(engine))
+  } catch (error) {
+    log.warn({ err: error, path }, 'left a store alone that may be another one')
+    return
+  }
+  await removeStore(path)
 }
 
 /** Undefined: told to end before the manager answered. */
@@ -156,7 +194,7 @@ async function live(
 }
 
 /** False once a ring of the swarm shows that it goes on without the node. */
-function isNeeded(run: string, { swarm, node }: NodeEnrollOk): boolean {
+function isNeeded(run: string, { swarm, node }: Pick<NodeEnrollOk, 'swarm' | 'node'>): boolean {
   const newest = openRingFiles(run).newest()
   return newest?.swarm !== swarm || newest.members.some((member) => member.id === node)
 }
@@ -244,7 +282,7 @@ async function serve(
 
 async function identify(
   engine: Engine,
-  { node, swarm }: NodeEnrollOk,
+  { node, swarm }: Pick<NodeEnrollOk, 'swarm' | 'node'>,
 ): Promise<{ identity: Identity; isNew: boolean }> {
   return await new Promise((resolve, reject) => {
     claimIdentity(engine, { swarm, node, store: randomUUID() }, (error, identity, isNew) => {
@@ -280,6 +318,7 @@ if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) {
   main().catch((error: unknown) => {
     const message = error instanceof GTStoreError ? error.message : String(error)
     process.stderr.write(`gtstore node: ${message}\n`)
-    process.exitCode = 1
+    const isDismissed = error instanceof GTStoreError && error.code === 'CHANGE_REFUSED'
+    process.exitCode = isDismissed ? dismissedExitCode : 1
   })
 }
