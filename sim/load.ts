@@ -95,6 +95,8 @@ class Client {
   readonly #random: Random
   #life: Life
   #lives = 0
+  /** The last call did: the next one may wait, so that refusals do not use up the run. */
+  #failed = false
   open = 0
 
   constructor(name: string, options: LoadOptions, values: { last: number }) {
@@ -180,7 +182,8 @@ class Client {
   #next(life: Life): void {
     const { host, goesOn, isSlow } = this.#options
     const { thinkMicros } = host.settings
-    const pause = isSlow() ? slowThinkMicros + slowFactor * thinkMicros : thinkMicros
+    const isLeisurely = isSlow() || this.#failed
+    const pause = isLeisurely ? slowThinkMicros + slowFactor * thinkMicros : thinkMicros
     host.world.at(this.#random.below(pause), () => {
       life.runtime.arrive(() => {
         if (goesOn()) this.#call(() => this.#next(life))
@@ -237,6 +240,7 @@ class Client {
     const end = this.#options.history.begin({ client: this.#life.name, ...call }, hasty)
     return (error: GTStoreError | undefined, read?: string) => {
       this.open--
+      this.#failed = error !== undefined
       end(error, read)
       const { world } = this.#options.host
       const outcome = error === undefined ? (read ?? '') : error.code
