@@ -27,3 +27,17 @@ test('evicted, a node joins as new without its data; taken out by force, it stay
   t.is((await gtstore('get', 'key')).stdout, 'value')
   t.is((await gtstore('run', 'node', '--node', 'n5')).exitCode, 9)
 })
+
+test('with --restart never, an evicted node that is started again joins as new', async (t) => {
+  t.timeout(120_000)
+  const { gtstore, status } = makeSwarm(t)
+  const options = ['-n', '4', '--durability', 'write', '--evict-after', '1s', '--restart', 'never']
+  const up = await gtstore('up', '-d', ...options)
+  t.is(up.exitCode, 0, up.stderr)
+  t.is((await gtstore('node', 'kill', 'n4')).exitCode, 0)
+  while ((await status()).nodes.length > 3) await delay(50)
+  const restarted = await gtstore('node', 'restart', 'n4')
+  t.regex(restarted.stdout, /^n4 has lost its place for good: .* joins as n5$/m)
+  while ((await status()).nodes.filter(({ state }) => state === 'active').length < 4)
+    await delay(50)
+})

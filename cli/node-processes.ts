@@ -63,7 +63,8 @@ export async function restart(context: Context, _flags: object, node: NodeId): P
   if (running !== undefined) await end(running)
   await using admin = await openAdmin({ run })
   await admin.spawn(node)
-  const fresh = await until(restartMs, () => processOf(run, node))
+  const before = new Set(listProcesses(run).map(({ pid }) => pid))
+  const fresh = await until(restartMs, () => processOf(run, node) ?? stranger(run, node, before))
   if (fresh === undefined) {
     throw new CommandError(
       exitCodes.failure,
@@ -72,9 +73,13 @@ export async function restart(context: Context, _flags: object, node: NodeId): P
     )
   }
   const killed = running === undefined ? null : running.pid
-  output.result({ id: node, pid: fresh.pid, killed, action: 'restart' }, () => {
-    const before = killed === null ? 'was not running' : `(pid ${killed}) was killed`
-    return `${node} ${before}; the supervisor started it again: pid ${fresh.pid}`
+  const id = fresh.address.replace(/\.\d+$/, '')
+  output.result({ id, pid: fresh.pid, killed, action: 'restart' }, () => {
+    if (id !== node) {
+      return `${node} has lost its place for good: its process (pid ${fresh.pid}) joins as ${id}`
+    }
+    const was = killed === null ? 'was not running' : `(pid ${killed}) was killed`
+    return `${node} ${was}; the supervisor started it again: pid ${fresh.pid}`
   })
   return exitCodes.ok
 }
@@ -92,6 +97,19 @@ function processOf(run: string, name: Name): ProcessEntry | undefined {
   const form = new RegExp(name === 'manager' ? '^manager$' : `^${name}\\.\\d+$`)
   const lives = listProcesses(run).filter(({ address }) => form.test(address))
   return lives.sort((a, b) => lifeOf(a) - lifeOf(b)).at(-1)
+}
+
+/** An evicted node, started again, is a new one: the first that appears. */
+function stranger(
+  run: string,
+  node: NodeId,
+  before: ReadonlySet<number>,
+): ProcessEntry | undefined {
+  const members = openRingFiles(run).newest()?.members ?? []
+  if (members.length === 0 || members.some(({ id }) => id === node)) return undefined
+  return listProcesses(run).find(
+    ({ pid, address }) => !before.has(pid) && /^n\d+\.\d+$/.test(address),
+  )
 }
 
 function lifeOf({ address }: ProcessEntry): number {

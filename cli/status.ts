@@ -82,5 +82,7 @@ export function changeLine({
   const done = rangesTotal === 0 ? '' : `, ${rangesDone} of ${rangesTotal} ranges`
   const copied = keys === 0 ? '' : `, ${keys} keys (${formatBytes(bytes)}) copied`
   const why = reason === '' ? '' : `: ${reason}`
-  return `change ${ticket}: ${change} ${node} is ${state}${done}${copied}${why}`
+  // Only what a command asked for has a number.
+  const name = ticket === 0 ? 'change' : `change ${ticket}`
+  return `${name}: ${change} ${node} is ${state}${done}${copied}${why}`
 }

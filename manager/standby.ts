@@ -112,14 +112,14 @@ export class Standby implements Process {
 
   #kill(holder: ProcessId): void {
     const { log, kill } = this.#options
-    if (!this.#killed) log.warn({ pid: holder.pid }, 'the manager does not answer: killed it')
+    if (!this.#killed) log.warn({ holder: holder.pid }, 'the manager does not answer: killed it')
     this.#killed = true
     kill(holder)
     this.#later(livenessCheckMs)
   }
 
   #free(why: string): void {
-    this.#options.log.info({ pid: this.#holder?.pid }, `no manager lives: ${why}`)
+    this.#options.log.info({ holder: this.#holder?.pid }, `no manager lives: ${why}`)
     this.stop()
     this.#options.onFree()
   }
