@@ -18,7 +18,13 @@ const weight: Readonly<Record<LeaveOrigin, number>> = { process: 0, eviction: 1,
 
 export type Intent =
   | { readonly kind: 'join'; readonly node: NodeId }
-  | { readonly kind: 'leave'; readonly node: NodeId; readonly origin: LeaveOrigin }
+  | {
+      readonly kind: 'leave'
+      readonly node: NodeId
+      readonly origin: LeaveOrigin
+      /** The process wants it too, whoever else does. */
+      readonly isOwn: boolean
+    }
 
 export interface Candidate {
   readonly intents: readonly Intent[]
@@ -35,13 +41,24 @@ export class ChangeQueue {
 
   /** The weightier wish counts: a command's most, the process's own least. */
   leave(node: NodeId, origin: LeaveOrigin): void {
-    const known = this.origin(node)
-    const intent: Intent = { kind: 'leave', node, origin }
-    if (known === undefined) this.#intents = [...this.#intents, intent]
-    else if (weight[origin] > weight[known]) {
-      const isKnown = (it: Intent) => it.kind === 'leave' && it.node === node
-      this.#intents = this.#intents.map((it) => (isKnown(it) ? intent : it))
+    const isOwn = origin === 'process'
+    if (!this.has('leave', node)) {
+      this.#intents = [...this.#intents, { kind: 'leave', node, origin, isOwn }]
+      return
     }
+    this.#intents = this.#intents.map((it) => {
+      if (it.kind !== 'leave' || it.node !== node) return it
+      const heavier = weight[origin] > weight[it.origin] ? origin : it.origin
+      return { ...it, origin: heavier, isOwn: it.isOwn || isOwn }
+    })
+  }
+
+  /** Only these are down for too long: of the others' evictions, what the process wants remains. */
+  evictOnly(due: readonly NodeId[]): void {
+    this.#intents = this.#intents.flatMap((it) => {
+      if (it.kind === 'join' || it.origin !== 'eviction' || due.includes(it.node)) return [it]
+      return it.isOwn ? [{ ...it, origin: 'process' as const }] : []
+    })
   }
 
   /** Who wants the node to leave; undefined if nobody does. */
@@ -82,7 +99,7 @@ export class ChangeQueue {
     return this.#blocked.get(node) ?? ''
   }
 
-  block(intents: readonly Intent[], reason: string): void {
+  block(intents: readonly Pick<Intent, 'node'>[], reason: string): void {
     for (const { node } of intents) this.#blocked.set(node, reason)
   }
 

@@ -385,7 +385,7 @@ export class Membership {
     const member = this.member(node)
     const reason = `${node} holds the last copy: add a node first, or stop the swarm`
     if (this.queue.joining.length > 0 || member === undefined || !this.isAlive(node)) {
-      this.queue.block([{ kind: 'leave', node, origin: 'command' }], reason)
+      this.queue.block([{ node }], reason)
       return
     }
     if (!this.#wishes.isCommanded(node)) {

@@ -61,7 +61,8 @@ export class Wishes {
       if (this.#ledger.state.nodes[node]?.lost === true) this.queue.leave(node, 'command')
     }
     for (const node of due) this.queue.leave(node, 'eviction')
-    this.queue.retain((intent) => this.#isWanted(intent, due))
+    this.queue.evictOnly(due)
+    this.queue.retain((intent) => this.#isWanted(intent))
   }
 
   /** Ends what commands asked for, otherwise than by a ring that shows it. */
@@ -77,10 +78,9 @@ export class Wishes {
     return this.#ledger.state.tickets.filter((ticket) => ticket.outcome === 'open')
   }
 
-  #isWanted(intent: Intent, due: readonly NodeId[]): boolean {
+  #isWanted(intent: Intent): boolean {
     const { node } = intent
     if (intent.kind === 'join') return !this.isMember(node) && this.#isAlive(node)
-    if (!this.isMember(node) || intent.origin === 'command') return this.isMember(node)
-    return intent.origin === 'eviction' ? due.includes(node) : this.#isAlive(node)
+    return this.isMember(node) && (intent.origin !== 'process' || this.#isAlive(node))
   }
 }
