@@ -1,6 +1,6 @@
 /** Who is down, who is evicted for it, and who is not. */
 import test, { type ExecutionContext } from 'ava'
-import { evictAfterMsDefault, suspicionMs } from '../shared/runtime/limits.js'
+import { evictAfterMsDefault, managerRepeatMs, suspicionMs } from '../shared/runtime/limits.js'
 import type { FakeNode } from './node.fixture.js'
 import { servingWorld, type World } from './world.fixture.js'
 
@@ -102,6 +102,25 @@ test('a node that is dead for long is evicted, and joins as new when it returns'
   world.untilSettled([...rest, fresh])
 })
 
+test('who asks for its place hears that it is gone only once that is durable', (t) => {
+  const { world, nodes } = servingWorld(4)
+  nodes[0]?.die()
+  const members = () => world.manager?.state.ring?.placement.nodes ?? []
+  world.until(() => !members().includes('n1'), 'the end of an eviction')
+  t.true(world.ring?.placement.nodes.includes('n1'))
+  const ask = () => world.manager?.received('late', { kind: 'node.enroll', id: 1, node: 'n1' })
+  const answers = () => world.inbox.filter(({ to }) => to === 'late').length
+  ask()
+  world.killManager()
+  world.run(10)
+  t.is(answers(), 0)
+  world.startManager()
+  world.untilSettled(nodes.slice(1))
+  ask()
+  world.run(10)
+  t.is(answers(), 1)
+})
+
 test('a stopped node is killed before it is evicted', (t) => {
   const { world, nodes } = servingWorld(4)
   const [stopped, ...rest] = nodes as [FakeNode, ...FakeNode[]]
@@ -126,6 +145,36 @@ test('one that returns while its eviction copies waits, and goes on if that is g
   world.until(() => world.ring?.members.some(({ pid }) => pid === back.pid) === true, 'its ring')
   t.true(world.ring?.placement.nodes.includes('n1'))
   world.untilSettled([back, second.restart(), ...rest])
+})
+
+test('one that is told to leave while its eviction copies leaves once it is back', (t) => {
+  const { world, nodes } = servingWorld(5)
+  const [dead, second, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  for (const node of nodes) node.stuck = true
+  dead.die()
+  world.until(() => world.ring?.change !== undefined, 'an eviction')
+  const back = world.startNode('n1', dead.store)
+  world.until(() => back.refused !== undefined, 'a refusal')
+  let isNoted = false
+  const received = back.received.bind(back)
+  back.received = (message) => {
+    isNoted ||= message.kind === 'node.leave.ok'
+    received(message)
+  }
+  const leave = () => {
+    if (isNoted) return
+    const { id: node, incarnation, address = '' } = back
+    world.toManager(address, { kind: 'node.leave', id: 3, node, incarnation })
+    world.after(managerRepeatMs, leave)
+  }
+  leave()
+  world.run(2 * managerRepeatMs)
+  t.false(isNoted)
+  second.die()
+  for (const node of nodes) node.stuck = false
+  world.until(() => world.ring?.members.some(({ pid }) => pid === back.pid) === true, 'its ring')
+  world.untilSettled([second.restart(), ...rest])
+  t.true(isNoted)
 })
 
 test('one that returns before its eviction begins keeps its place', (t) => {

@@ -146,6 +146,7 @@ export class Manager implements Process {
   start(): void {
     const { bootId, newSwarmId, ringFiles, runtime, log } = this.#options
     const { swarm } = this.#ledger.state
+    this.#ledger.compactIfLong()
     if (swarm === '') this.#ledger.commit({ step: 'swarm.created', swarm: newSwarmId })
     if (this.#ledger.state.bootId !== bootId) {
       const boot = this.#ledger.state.boot + 1
@@ -254,7 +255,9 @@ export class Manager implements Process {
     const node = message.node === '' ? nextNodeId(this.#ledger.state) : message.node
     const record = this.#ledger.state.nodes[node]
     if (message.node !== '' && (record === undefined || record.lost)) {
-      return this.#refuse(from, message, notEnrolled(this.#ledger.state, node))
+      // A node that is told to go may give up its data.
+      const refused = notEnrolled(this.#ledger.state, node)
+      return this.#ledger.whenDurable(() => this.#refuse(from, message, refused))
     }
     const incarnation = (record?.incarnation ?? 0) + 1
     this.#ledger.commit({ step: 'node.enrolled', node, incarnation }, () => {
@@ -278,8 +281,10 @@ export class Manager implements Process {
   }
 
   #leave(from: Address, { id, node, incarnation }: MessageOf<'node.leave'>): void {
-    this.#send(from, { kind: 'node.leave.ok', id })
     const member = this.#membership.member(node)
+    // A life that was not let in yet says so again once it was.
+    if (member !== undefined && member.incarnation < incarnation) return
+    this.#send(from, { kind: 'node.leave.ok', id })
     if (member !== undefined && member.incarnation !== incarnation) return
     if (!this.#membership.leave(node)) return
     const ring = this.#publisher.current
