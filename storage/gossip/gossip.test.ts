@@ -272,3 +272,16 @@ test('a node that the ring does not name answers and asks nobody', (t) => {
     ),
   )
 })
+
+test('a node that leaves holds nothing against those who only were silent', (t) => {
+  const world = new GossipWorld({ nodes: 6 })
+  world.advance(5 * second)
+  world.pause('n2', 60 * second)
+  world.advance(30 * second)
+  t.deepEqual(world.heldBy('n4'), ['n2 dead'])
+  const nodes = world.nodes.filter((node) => node !== 'n4')
+  world.publish(new Ring(evenRing(2, nodes)), ...world.nodes)
+  t.true(world.mayAnswer('n4', 'n2'))
+  t.deepEqual(world.heldBy('n4'), [])
+  t.deepEqual(world.heldBy('n6'), ['n2 dead'])
+})

@@ -126,6 +126,8 @@ export class Gossip implements Department {
       probe.end()
       this.probes.delete(address)
     }
+    // Who has left asks nobody, so it would hold for ever whatever it held against them.
+    if (!this.isMember) for (const entry of this.roster.all) this.heard(entry)
     if (this.suspects().length !== before) this.reportSoon()
   }
 
