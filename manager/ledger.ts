@@ -3,13 +3,15 @@
  * decision rests on it, and its effect on the world follows once the step is durable. When the
  * journal fails, nothing more has an effect: what we decided from then on was never decided.
  */
-import type { Journal } from '../shared/runtime/ports.js'
+import { journalStepsMax } from '../shared/runtime/limits.js'
+import type { Done, Journal } from '../shared/runtime/ports.js'
 import { fold, initialState, type ManagerState } from './state.js'
 import { parseStep, type Step } from './steps.js'
 
 export class Ledger {
   readonly #journal: Journal<Step>
   readonly #onFailed: (error: Error) => void
+  readonly #isLong: boolean
   #state: ManagerState
   #closed = false
   #pending = 0
@@ -18,6 +20,7 @@ export class Ledger {
   constructor(journal: Journal<Step>, steps: readonly unknown[], onFailed: (error: Error) => void) {
     this.#journal = journal
     this.#onFailed = onFailed
+    this.#isLong = steps.length > journalStepsMax
     this.#state = steps.map(parseStep).reduce(fold, initialState)
   }
 
@@ -28,14 +31,17 @@ export class Ledger {
   commit(step: Step, effect: () => void = () => {}): void {
     if (this.#closed) return
     this.#state = fold(this.#state, step)
-    this.#pending++
-    this.#journal.append(step, (error) => {
-      this.#pending--
-      if (this.#closed) return
-      if (error !== undefined) return this.#fail(error)
-      effect()
-      if (this.#pending === 0) this.#tellDurable()
-    })
+    this.#journal.append(step, this.#expect(effect))
+  }
+
+  /** Once, at the start of a manager: a journal that has grown long is replaced by what it amounts to. */
+  compactIfLong(): void {
+    if (this.#closed || !this.#isLong) return
+    const step: Step = { step: 'swarm.snapshot', state: this.#state }
+    this.#journal.compact(
+      step,
+      this.#expect(() => {}),
+    )
   }
 
   /** For answers that rest on the state itself: `effect` follows once all of it is durable. */
@@ -50,6 +56,17 @@ export class Ledger {
     if (this.#closed) return done()
     this.#closed = true
     this.#journal.close(() => done())
+  }
+
+  #expect(effect: () => void): Done {
+    this.#pending++
+    return (error) => {
+      this.#pending--
+      if (this.#closed) return
+      if (error !== undefined) return this.#fail(error)
+      effect()
+      if (this.#pending === 0) this.#tellDurable()
+    }
   }
 
   #tellDurable(): void {

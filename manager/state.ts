@@ -97,6 +97,8 @@ export function fold(state: ManagerState, step: Step): ManagerState {
       return { ...withRing(state, step.ring, step.stores), evicted: step.evicted }
     case 'ring.reset':
       return withoutRing(state)
+    case 'swarm.snapshot':
+      return step.state
   }
 }
 

@@ -36,7 +36,7 @@ test('a step that is not understood is refused, with its place', (t) => {
   t.regex(error?.message ?? '', /entry 12/)
   t.throws(() => parseStep({ step: 'epoch.raised', epoch: 1, more: true }, 0))
   t.throws(() => parseStep({ step: 'epoch.raised', epoch: Number.NaN }, 0))
-  const journal = { append: () => {}, close: () => {} }
+  const journal = { append: () => {}, compact: () => {}, close: () => {} }
   t.throws(() => new Ledger(journal, [{ step: 'swarm.created', swarm: 's' }, unknown], () => {}))
 })
 

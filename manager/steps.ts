@@ -3,13 +3,15 @@
  * of its steps (state.ts). A restarted manager knows nothing else.
  *
  * A ring is journaled whole, as it is published, and not as the change that led to it: what a replay
- * yields never depends on the planning code of the day. Steps are checked as they are read, since
+ * yields never depends on the planning code of the day. A journal that has grown long begins anew with
+ * all that its steps amount to. Steps are checked as they are read, since
  * another version of the program may have written them.
  */
 import * as v from 'valibot'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { Placement, RingDescription } from '../shared/ring/description.js'
 import { count, member, nodeId, nodeIdOrNone, token } from './schemas.js'
+import type { ManagerState } from './state.js'
 
 const placement: v.GenericSchema<unknown, Placement> = v.pipe(
   v.strictObject({
@@ -42,8 +44,39 @@ const ring: v.GenericSchema<unknown, RingDescription> = v.strictObject({
   ),
 })
 
+const nodeRecord = v.strictObject({ incarnation: count, store: v.string(), lost: v.boolean() })
+
+const ticket = v.strictObject({
+  ticket: count,
+  change: v.picklist(['add', 'remove', 'replace']),
+  node: nodeIdOrNone,
+  fresh: nodeIdOrNone,
+  force: v.boolean(),
+  acceptLoss: v.boolean(),
+  outcome: v.picklist(['open', 'done', 'aborted']),
+  reason: v.string(),
+})
+
+const state: v.GenericSchema<unknown, ManagerState> = v.pipe(
+  v.strictObject({
+    swarm: v.string(),
+    bootId: v.string(),
+    boot: count,
+    epoch: count,
+    plans: count,
+    clients: count,
+    lastNode: count,
+    lastTicket: count,
+    nodes: v.record(nodeId, nodeRecord),
+    tickets: v.array(ticket),
+    ring: v.optional(ring),
+    evicted: v.array(nodeId),
+  }),
+  v.transform((it) => ({ ...it, ring: it.ring })),
+)
+
 const stepSchema = v.variant('step', [
-  /** The first of every journal. */
+  /** The first of every journal that was never compacted. */
   v.strictObject({ step: v.literal('swarm.created'), swarm: v.string() }),
   /** The host was started again, or a node has seen a higher boot than we had noted. */
   v.strictObject({ step: v.literal('boot.raised'), bootId: v.string(), boot: count }),
@@ -85,6 +118,8 @@ const stepSchema = v.variant('step', [
   }),
   /** A swarm that lives in memory lost every process: it is founded anew. */
   v.strictObject({ step: v.literal('ring.reset') }),
+  /** All that the steps before it amount to, in their place. */
+  v.strictObject({ step: v.literal('swarm.snapshot'), state }),
 ])
 
 export type Step = v.InferOutput<typeof stepSchema>

@@ -1,9 +1,10 @@
 import test from 'ava'
+import { journalConformance } from '../shared/runtime/journal.test-suite.js'
 import { replay, SimJournal } from './journal.js'
 import { World } from './world.js'
 
 function openJournal(lines: string[], world: World) {
-  return new SimJournal<{ n: number }>({
+  return new SimJournal<unknown>({
     file: { lines, slowMicros: 0 },
     random: world.random('journal'),
     later: (delay, fire) => {
@@ -12,6 +13,16 @@ function openJournal(lines: string[], world: World) {
     syncMicrosMax: 500,
   })
 }
+
+journalConformance(test, 'simulated', async () => {
+  const world = new World(1)
+  const lines: string[] = []
+  const reopen = async () => ({ journal: openJournal(lines, world), steps: replay(lines) })
+  const pump = () => {
+    while (world.step());
+  }
+  return { journal: openJournal(lines, world), reopen, pump }
+})
 
 test('entries are durable in order before they are acknowledged, and replay as they were', (t) => {
   const world = new World(1)
@@ -65,6 +76,20 @@ test('a crash leaves all, none or the first entries of the sync under way', (t) 
     seen.add(lines.length)
   }
   t.deepEqual([...seen].sort(), [1, 2, 3])
+})
+
+test('a crash leaves what is older than a step for all of it, or the step alone', (t) => {
+  const seen = new Set<string>()
+  for (let seed = 1; seed <= 30; seed++) {
+    const world = new World(seed)
+    const lines = ['1', '2']
+    const journal = openJournal(lines, world)
+    journal.compact('both', () => t.fail('it was never synced'))
+    journal.crash()
+    while (world.step());
+    seen.add(lines.join())
+  }
+  t.deepEqual([...seen].sort(), ['"both"', '1,2'])
 })
 
 test('a failed disk fails what waits and all that follows', (t) => {

@@ -29,6 +29,8 @@ export interface SimJournalOptions {
 
 interface Pending {
   readonly line: string
+  /** It stands for all that is older. */
+  readonly isWhole: boolean
   readonly done: Done
 }
 
@@ -38,21 +40,22 @@ export class SimJournal<Step> implements Journal<Step> {
   #syncing: readonly Pending[] = []
   #isSyncing = false
   #failure: Error | undefined
+  #isClosed = false
 
   constructor(options: SimJournalOptions) {
     this.#options = options
   }
 
   append(step: Step, done: Done): void {
-    if (this.#failure !== undefined) {
-      done(this.#failure)
-      return
-    }
-    this.#pending.push({ line: JSON.stringify(step), done })
-    if (!this.#isSyncing) this.#sync()
+    this.#add(step, false, done)
+  }
+
+  compact(step: Step, done: Done): void {
+    this.#add(step, true, done)
   }
 
   close(done: Done): void {
+    this.#isClosed = true
     const isOver = this.#pending.length === 0 && !this.#isSyncing
     if (isOver || this.#failure !== undefined) done(this.#failure)
     else this.#options.later(100, () => this.close(done))
@@ -71,7 +74,17 @@ export class SimJournal<Step> implements Journal<Step> {
     this.#isSyncing = false
     const { random, file } = this.#options
     const kept = tornAt(random, this.#syncing.length)
-    for (const { line } of this.#syncing.slice(0, kept)) file.lines.push(line)
+    for (const pending of this.#syncing.slice(0, kept)) write(file, pending)
+  }
+
+  #add(step: Step, isWhole: boolean, done: Done): void {
+    const refusal = this.#isClosed ? new Error('the journal is closed') : this.#failure
+    if (refusal !== undefined) {
+      done(refusal)
+      return
+    }
+    this.#pending.push({ line: JSON.stringify(step), isWhole, done })
+    if (!this.#isSyncing) this.#sync()
   }
 
   #sync(): void {
@@ -87,7 +100,7 @@ export class SimJournal<Step> implements Journal<Step> {
   #finishSync(): void {
     if (!this.#isSyncing) return
     const batch = this.#syncing
-    for (const { line } of batch) this.#options.file.lines.push(line)
+    for (const pending of batch) write(this.#options.file, pending)
     this.#syncing = []
     this.#isSyncing = false
     if (this.#options.atBoundary?.('before the effect') === true) return
@@ -95,6 +108,11 @@ export class SimJournal<Step> implements Journal<Step> {
     for (const { done } of batch) done(undefined)
     this.#options.atBoundary?.('after the effect')
   }
+}
+
+function write({ lines }: JournalFile, { line, isWhole }: Pending): void {
+  if (isWhole) lines.length = 0
+  lines.push(line)
 }
 
 /** What a manager that starts on this journal replays. */

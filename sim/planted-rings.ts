@@ -78,6 +78,7 @@ export const plansOneSource: Plant = {
           step.step === 'ring.published' ? { ...step, ring: fromOne(step.ring) } : step,
           done,
         ),
+      compact: (step, done) => journal.compact(step, done),
       close: (done) => journal.close(done),
     },
     ringFiles: ringFilesLike(ringFiles, { publish: (ring) => ringFiles.publish(fromOne(ring)) }),
@@ -130,6 +131,7 @@ export const announcesBeforeJournal: Plant = {
         journal.append(step, () => {})
         return void runtime.after(0, 'forged sync', () => done(undefined))
       },
+      compact: (step, done) => journal.compact(step, done),
       close: (done) => journal.close(done),
     },
   }),

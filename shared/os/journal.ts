@@ -1,7 +1,7 @@
 /**
  * The manager's write-ahead journal: a LevelDB database whose keys are sequence numbers and whose
  * values are steps as JSON. An append is durable (fsync) before its `done`; appends that come while
- * one is being written share the next write. The database's lock is what makes the holder the only
+ * one is being written share the next write, which the disk has as a whole or not at all. The database's lock is what makes the holder the only
  * manager.
  */
 import { GTStoreError } from '../protocol/errors.js'
@@ -32,9 +32,14 @@ export async function openJournal<Step>(options: {
   const level = await openLevel(levelOptions)
   const stored = await readAll(level, levelOptions, { gt: Buffer.from(stepPrefix) })
   const steps = stored.map(([key, value]) => parseStep<Step>(path, key, value))
-  const last = stored.at(-1)?.[0].toString().slice(stepPrefix.length)
-  const next = last === undefined ? 1 : Number(last) + 1
-  return { journal: new LevelJournal<Step>(level, next), steps }
+  const numbers = stored.map(([key]) => Number(key.toString().slice(stepPrefix.length)))
+  const oldest = numbers[0] ?? 1
+  const next = (numbers.at(-1) ?? 0) + 1
+  return { journal: new LevelJournal<Step>(level, oldest, next), steps }
+}
+
+function keyOf(sequence: number): Buffer {
+  return Buffer.from(stepPrefix + String(sequence).padStart(sequenceDigits, '0'))
 }
 
 function parseStep<Step>(path: string, key: Buffer, value: Buffer): Step {
@@ -46,28 +51,38 @@ function parseStep<Step>(path: string, key: Buffer, value: Buffer): Step {
   }
 }
 
+type Operation =
+  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
+  | { readonly type: 'del'; readonly key: Buffer }
+
 interface Appended {
   readonly value: Buffer
+  /** It stands for all that is older. */
+  readonly isWhole: boolean
   readonly done: Done
 }
 
 class LevelJournal<Step> implements Journal<Step> {
   readonly #level: Level
+  #oldest: number
   #next: number
   #waiting: Appended[] = []
   #writing = false
   #refusal: GTStoreError | undefined
   #closing: Done | undefined
 
-  constructor(level: Level, next: number) {
+  constructor(level: Level, oldest: number, next: number) {
     this.#level = level
+    this.#oldest = oldest
     this.#next = next
   }
 
   append(step: Step, done: Done): void {
-    if (this.#refusal !== undefined) return done(this.#refusal)
-    this.#waiting.push({ value: Buffer.from(JSON.stringify(step)), done })
-    if (!this.#writing) this.#write()
+    this.#add(step, false, done)
+  }
+
+  compact(step: Step, done: Done): void {
+    this.#add(step, true, done)
   }
 
   close(done: Done): void {
@@ -76,15 +91,17 @@ class LevelJournal<Step> implements Journal<Step> {
     if (!this.#writing) this.#close(done)
   }
 
+  #add(step: Step, isWhole: boolean, done: Done): void {
+    if (this.#refusal !== undefined) return done(this.#refusal)
+    this.#waiting.push({ value: Buffer.from(JSON.stringify(step)), isWhole, done })
+    if (!this.#writing) this.#write()
+  }
+
   #write(): void {
     const appended = this.#waiting
     this.#waiting = []
     this.#writing = true
-    const operations = appended.map(({ value }) => ({
-      type: 'put' as const,
-      key: Buffer.from(stepPrefix + String(this.#next++).padStart(sequenceDigits, '0')),
-      value,
-    }))
+    const operations = appended.flatMap((each) => this.#operationsOf(each))
     this.#level.batch(operations, { sync: true }).then(
       () => this.#written(appended, undefined),
       (cause: Error) => {
@@ -93,6 +110,15 @@ class LevelJournal<Step> implements Journal<Step> {
         this.#written([...appended, ...this.#waiting.splice(0)], this.#refusal)
       },
     )
+  }
+
+  #operationsOf({ value, isWhole }: Appended): Operation[] {
+    const sequence = this.#next++
+    const operations: Operation[] = [{ type: 'put', key: keyOf(sequence), value }]
+    while (isWhole && this.#oldest < sequence) {
+      operations.push({ type: 'del', key: keyOf(this.#oldest++) })
+    }
+    return operations
   }
 
   #written(appended: readonly Appended[], error: Error | undefined): void {

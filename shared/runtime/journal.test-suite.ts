@@ -38,6 +38,24 @@ export function journalConformance(
     t.deepEqual((await under.reopen()).steps, numbers)
   })
 
+  test(`${name}: a step that stands for all before it is what remains of them`, async (t) => {
+    t.timeout(60_000)
+    const under = await open()
+    for (const step of [1, 2, 3]) await append(under, under.journal, step)
+    await compact(under, under.journal, 'all three')
+    await append(under, under.journal, 5)
+    const again = await under.reopen()
+    t.deepEqual(again.steps, ['all three', 5])
+    const answered: unknown[] = []
+    await Promise.all([
+      append(under, again.journal, 6).then(() => answered.push(6)),
+      compact(under, again.journal, 'all six').then(() => answered.push('all six')),
+      append(under, again.journal, 8).then(() => answered.push(8)),
+    ])
+    t.deepEqual(answered, [6, 'all six', 8])
+    t.deepEqual((await under.reopen()).steps, ['all six', 8])
+  })
+
   test(`${name}: closing writes what was appended, and refuses more`, async (t) => {
     t.timeout(60_000)
     const under = await open()
@@ -45,11 +63,16 @@ export function journalConformance(
     await call(under, (done) => under.journal.close(done))
     await appended
     await t.throwsAsync(append(under, under.journal, 'too late'))
+    await t.throwsAsync(compact(under, under.journal, 'too late'))
   })
 }
 
 function append(under: JournalUnderTest, journal: Journal<unknown>, step: unknown): Promise<void> {
   return call(under, (done) => journal.append(step, done))
+}
+
+function compact(under: JournalUnderTest, journal: Journal<unknown>, step: unknown): Promise<void> {
+  return call(under, (done) => journal.compact(step, done))
 }
 
 function call(

@@ -53,6 +53,11 @@ export const handoffRetryMs = 2_000
 
 /** Ring files kept: a process that slept sees its own epoch gone long before reuse. */
 export const ringFilesKept = 8
+/**
+ * A manager that starts on a journal longer than this writes what it amounts to as one step: some years
+ * of rings and restarts, and still read in a moment.
+ */
+export const journalStepsMax = 2_000
 /** Client ids granted per journal entry, so that registering a client costs no fsync. */
 export const clientIdBlock = 1_000
 /** Joins that arrive within this time are planned as one change. */

@@ -101,6 +101,8 @@ export interface DiskSpace {
 /** The manager's write-ahead journal: an entry is durable before its effect. */
 export interface Journal<Step> {
   append(step: Step, done: Done): void
+  /** Like `append`, and all older entries go in the same durable write: the step stands for them. */
+  compact(step: Step, done: Done): void
   close(done: Done): void
 }
 
