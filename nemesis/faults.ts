@@ -24,7 +24,7 @@ export interface Fault {
 
 const nodesMax = 8
 
-export const faults: readonly Fault[] = [
+const faults: readonly Fault[] = [
   {
     name: 'kill node',
     weight: 6,
