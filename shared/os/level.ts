@@ -54,7 +54,8 @@ export class DamagedError extends GTStoreError {
 /** Rejects with a DamagedError where entries that were durable are known to be missing. */
 export async function openLevel(options: LevelOptions): Promise<Level> {
   const { path, what, formatKey, format } = options
-  refuseDamaged(options)
+  const damage = damageIn(path)
+  if (damage !== undefined) throw new DamagedError(options, damage)
   const level: Level = new ClassicLevel(path, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
   try {
     await level.open()
@@ -62,7 +63,6 @@ export async function openLevel(options: LevelOptions): Promise<Level> {
     throw openFailure(options, error as Error)
   }
   try {
-    refuseDamaged(options)
     const found = level.getSync(formatKey)?.toString()
     if (found === String(format)) return level
     const isNew = found === undefined && (await level.keys({ limit: 1 }).all()).length === 0
@@ -93,11 +93,6 @@ export async function readAll(
     await level.close()
     throw openFailure(options, error as Error)
   }
-}
-
-function refuseDamaged(options: LevelOptions): void {
-  const reason = damageIn(options.path)
-  if (reason !== undefined) throw new DamagedError(options, reason)
 }
 
 /** A file that the database names, and that is missing or was cut short. */
