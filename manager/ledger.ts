@@ -34,6 +34,13 @@ export class Ledger {
     this.#journal.append(step, this.#expect(effect))
   }
 
+  /** Others have seen this epoch and this boot of the host: what we number goes above them. */
+  heardOf({ epoch, boot }: { readonly epoch: number; readonly boot: number }): void {
+    if (epoch > this.#state.epoch) this.commit({ step: 'epoch.raised', epoch })
+    if (boot <= this.#state.boot) return
+    this.commit({ step: 'boot.raised', bootId: this.#state.bootId, boot: boot + 1 })
+  }
+
   /** Once, at the start of a manager: a journal that has grown long is replaced by what it amounts to. */
   compactIfLong(): void {
     if (this.#closed || !this.#isLong) return

@@ -20,6 +20,7 @@ import type { Log, Millis, ProcessId, Runtime } from '../shared/runtime/runtime.
 import { isRepeatedJoin, joinRefusal } from './admission.js'
 import { RingAuthor } from './author.js'
 import type { ChangeQueue, Intent } from './changes.js'
+import { Completions } from './completions.js'
 import { Evictions, type Verdict } from './evictions.js'
 import { Gathering } from './gathering.js'
 import type { Health } from './health.js'
@@ -61,7 +62,7 @@ export class Membership {
   readonly #author: RingAuthor
   readonly #wishes: Wishes
   readonly #evictions: Evictions
-  #completed = { plan: 0, nodes: new Set<NodeId>() }
+  readonly #completions = new Completions()
   /** Why the change under way must be given up, where its processes do not show it. */
   #giveUp: string | undefined
   #starved: readonly NodeId[] = []
@@ -135,13 +136,7 @@ export class Membership {
     const refused = joinRefusal(this.#state, this.member(member.id), request)
     // A node that is told to go erases its data: not before what it rests on cannot be forgotten.
     if (refused !== undefined) return ledger.whenDurable(() => done(refused))
-    if (request.epoch > this.#state.epoch) {
-      ledger.commit({ step: 'epoch.raised', epoch: request.epoch })
-    }
-    if (request.boot > this.#state.boot) {
-      const { bootId } = this.#state
-      ledger.commit({ step: 'boot.raised', bootId, boot: request.boot + 1 })
-    }
+    ledger.heardOf(request)
     const isMember = this.#wishes.isMember(member.id)
     const changedStore = this.#state.nodes[member.id]?.store !== store
     if (isMember && changedStore) return this.#loseStore(member.id, done)
@@ -178,10 +173,7 @@ export class Membership {
 
   completed(plan: number, node: NodeId): void {
     if (this.#state.ring?.change?.plan !== plan) return
-    if (this.#completed.plan !== plan) this.#completed = { plan, nodes: new Set() }
-    if (this.#completed.nodes.has(node)) return
-    this.#completed.nodes.add(node)
-    this.advance()
+    if (this.#completions.note(plan, node)) this.advance()
   }
 
   /** The latest life of a node that the ring or a join names. */
@@ -295,8 +287,7 @@ export class Membership {
 
   #copy(ring: RingDescription, change: Change): void {
     const { phase, log } = this.#options
-    const done = this.#completed.plan === change.plan ? this.#completed.nodes : new Set<NodeId>()
-    const open = change.transfers.filter((transfer) => !done.has(transfer.gainer))
+    const open = this.#completions.open(change)
     const reason =
       this.#giveUp ??
       obstacle(open, (node) => this.helps(node))?.blocked ??
