@@ -29,15 +29,21 @@ export class Victim {
     this.#flags = flags
   }
 
-  /** Starts it, or adopts what runs of it. */
+  /**
+   * Starts it, or adopts what runs of it. What is struck while it starts may end the start, and does no
+   * harm: the next one goes on from there.
+   */
   async up(): Promise<void> {
-    const flags = ['--nodes', String(this.nodesAtStart), ...this.#flags]
-    const { exitCode, output } = await this.gtstore('up', '--detach', ...flags)
-    // Whatever was struck while it started is started again by the next `up`.
-    if (exitCode !== 0 && this.supervisors().length === 0) {
-      const again = await this.gtstore('up', '--detach', ...flags)
-      if (again.exitCode !== 0) throw new Error(`up failed: ${output}\n${again.output}`)
+    const said: string[] = []
+    while (said.length < upAttemptsMax) {
+      const { exitCode, output } = await this.gtstore(
+        ...['up', '--detach', '--nodes', String(this.nodesAtStart)],
+        ...this.#flags,
+      )
+      if (exitCode === 0 || this.supervisors().length > 0) return
+      said.push(output)
     }
+    throw new Error(`up failed ${said.length} times: ${said.join('\n')}`)
   }
 
   nodes(): ProcessEntry[] {
@@ -92,5 +98,7 @@ export class Victim {
   }
 }
 
+/** In a row, with faults going on beside. */
+const upAttemptsMax = 6
 /** No command of a run takes longer, however starved the host. */
 const commandMs = 120_000
