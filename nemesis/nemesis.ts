@@ -91,13 +91,15 @@ async function strike(
     struck[fault.name] = (struck[fault.name] ?? 0) + 1
     note(`${since} s: ${fault.name}: ${did}`)
   }
-  while (performance.now() < end) {
+  const failed: unknown[] = []
+  while (performance.now() < end && failed.length === 0) {
     await pause(random.between(300, 3_000))
-    const striking = one(drawFault(random))
+    const striking = one(drawFault(random)).catch((error: unknown) => void failed.push(error))
     open.add(striking)
     void striking.finally(() => open.delete(striking))
   }
   await Promise.all(open)
+  if (failed.length > 0) throw failed[0]
   return struck
 }
 
