@@ -2,6 +2,7 @@
  * What must hold while the ring changes, seen from outside: a ring is journaled before it is published,
  * a gainer begins with nothing of its own, and a change settles only when all its gainers have all.
  */
+import { fold, initialState } from '../manager/state.js'
 import type { Step } from '../manager/steps.js'
 import type { Message } from '../shared/protocol/messages.js'
 import type { Change, NodeId, RingDescription } from '../shared/ring/description.js'
@@ -78,9 +79,8 @@ export class ChangeInvariants {
   }
 
   #checkJournaled({ epoch }: RingDescription): void {
-    const rings = this.#journal.lines.filter((line) => line.startsWith(ringStep))
-    const [last] = replay<Step>(rings.slice(-1))
-    if (last?.step === 'ring.published' && last.ring.epoch === epoch) return
+    const state = replay<Step>(this.#journal.lines).reduce(fold, initialState)
+    if (state.ring?.epoch === epoch) return
     this.#onBreach('a ring is journaled before it is published', `epoch ${epoch} was not`)
   }
 
@@ -130,6 +130,3 @@ export class ChangeInvariants {
 function rangeName(plan: number, gainer: NodeId, { from, to }: Range): string {
   return `plan ${plan}: ${gainer} (${from}, ${to}]`
 }
-
-/** How the journal's entry of a ring begins. */
-const ringStep = '{"step":"ring.published"'

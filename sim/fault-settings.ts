@@ -19,6 +19,8 @@ export const faultKinds = [
   'manager killed at its journal',
   /** Donors, gainers or the manager, right after a ring was published. */
   'killed in a change',
+  /** Killed, and nobody starts it again: it is to be evicted. */
+  'node lost',
   'client killed',
   'supervisor killed',
   /** The host starts anew: another boot id, a clock that counts from near zero. */

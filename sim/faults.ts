@@ -86,6 +86,7 @@ export class Faults {
       client.start()
     }
     this.#swarm.startAll()
+    this.#returnSomeOfTheLost()
   }
 
   #next(): void {
@@ -124,6 +125,8 @@ export class Faults {
       case 'killed in a change':
         this.#atRing++
         return
+      case 'node lost':
+        return this.#lose(hit)
       case 'client killed':
         return this.#killClient(hit)
       case 'supervisor killed':
@@ -204,6 +207,29 @@ export class Faults {
     host.world.at(this.#random.below(this.#random.pick([100, 5_000, 50_000])), () => {
       if (!this.#isOver) this.#kill('killed in a change', ...victims)
     })
+  }
+
+  /** Only as many as the swarm can do without: it never goes below N members. */
+  #lose(hit: () => void): void {
+    const { kept, host } = this.#swarm
+    const members = new Set(host.ringFiles.newest()?.placement.nodes ?? [])
+    const living = kept.filter(({ process }) => process?.node?.state === 'active')
+    const candidates = living.filter(({ process }) => members.has(process?.id ?? ''))
+    const { replicas, mayForm } = host.settings
+    if (mayForm || candidates.length <= replicas) return
+    const lost = this.#random.pick(candidates)
+    lost.keeper.isAbandoned = true
+    lost.process?.kill()
+    hit()
+  }
+
+  /** With its old data; by now it may be evicted, or about to be. */
+  #returnSomeOfTheLost(): void {
+    const { kept, host } = this.#swarm
+    for (const { keeper } of kept) {
+      if (!keeper.isAbandoned || !this.#random.chance(0.5)) continue
+      this.#later(this.#random.below(3_000 * host.settings.evictAfterMs), () => keeper.start())
+    }
   }
 
   #killClient(hit: () => void): void {
@@ -290,7 +316,8 @@ export class Faults {
     const { interference, network } = this.#swarm.host
     const manner = this.#random.pick<CutManner>(['closing', 'losing', 'holding'])
     const addresses = this.#addresses()
-    const one = this.#random.pick(addresses)
+    // The manager alone must not be believed about whom it cannot reach.
+    const one = this.#random.chance(0.3) ? 'manager' : this.#random.pick(addresses)
     const other = this.#random.pick(addresses)
     const near = new Set(addresses.filter(() => this.#random.chance(0.5)))
     const across = this.#random.pick<(from: Address, to: Address) => boolean>([

@@ -31,6 +31,8 @@ export class Keeper {
   #isRunning = false
   /** It is not started again, whatever happens. */
   isReleased = false
+  /** It stays down until somebody asks for it. */
+  isAbandoned = false
   /** No death leaves it down for long any more. */
   isPrompt = false
 
@@ -46,6 +48,7 @@ export class Keeper {
   start(): void {
     if (this.#isRunning || this.isReleased) return
     this.#cancel?.()
+    this.isAbandoned = false
     this.#isRunning = true
     this.#startedAt = this.#options.world.micros
     this.#options.start()
@@ -55,7 +58,7 @@ export class Keeper {
   died(): void {
     const { world, random, lateShare, lateMs } = this.#options
     this.#isRunning = false
-    if (this.isReleased) return
+    if (this.isReleased || this.isAbandoned) return
     if (world.micros - this.#startedAt > restartForgetMs * 1_000) this.#pauseMs = restartPauseMs
     const isLate = !this.isPrompt && random.chance(lateShare)
     const pauseMs = isLate ? random.between(restartPauseMs, lateMs) : this.#pauseMs

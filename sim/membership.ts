@@ -105,8 +105,9 @@ export class MembershipChanges {
   get #remaining(): number {
     const { swarm } = this.#options
     if (swarm.host.settings.faults === undefined) return this.#staying().length
-    return swarm.kept.filter(({ id, process }) => {
-      return !this.#leaving.has(process?.id ?? id) && process?.isLeaving !== true
+    return swarm.kept.filter(({ id, process, keeper }) => {
+      const isGoing = this.#leaving.has(process?.id ?? id) || process?.isLeaving === true
+      return !isGoing && !keeper.isAbandoned
     }).length
   }
 

@@ -1,6 +1,6 @@
 /** Planted bugs of those who make rings and those who follow them. */
 import type { Message } from '../shared/protocol/messages.js'
-import type { Change, RingDescription } from '../shared/ring/description.js'
+import { addressOf, type Change, type RingDescription } from '../shared/ring/description.js'
 import { Ring } from '../shared/ring/ring.js'
 import type { Engine } from '../shared/runtime/ports.js'
 import { hearing, onEveryRing, type Plant, ringFilesLike, runtimeLike } from './planting.js'
@@ -96,6 +96,29 @@ function fromOne(ring: RingDescription): RingDescription {
   if (ring.change === undefined) return ring
   const transfers = ring.change.transfers.map((transfer) => ({ ...transfer, needed: 1 }))
   return { ...ring, change: { ...ring.change, transfers } }
+}
+
+const reportMs = 500
+
+/** The manager asks nobody: whom it does not reach itself, it takes out. */
+export const evictsAlone: Plant = {
+  manager: ({ ringFiles, runtime }) => ({
+    process: (manager) => {
+      const forge = () => {
+        runtime.after(reportMs, 'forged reports', forge)
+        const members = ringFiles.newest()?.members ?? []
+        const suspects = members.map(({ id, incarnation }) => {
+          return { node: id, incarnation, refutation: 0, health: 'dead' } as const
+        })
+        for (const { id, incarnation } of members) {
+          const report = { kind: 'health.report', node: id, incarnation, suspects } as const
+          manager.received(addressOf({ id, incarnation }), report)
+        }
+      }
+      forge()
+      return manager
+    },
+  }),
 }
 
 /** The manager takes the first gainer that has everything for all of them. */

@@ -25,6 +25,7 @@ import {
   copiesFromOneSource,
   donorDeletesEarly,
   erasesOnAbort,
+  evictsAlone,
   plansOneSource,
   settlesEarly,
 } from './planted-rings.js'
@@ -53,6 +54,7 @@ export const plants: Readonly<Record<string, PlantedBug>> = {
   'answers-stale-epoch': { plant: answersStaleEpoch, seedsMax },
   'copies-from-one-source': { plant: copiesFromOneSource, seedsMax },
   'plans-one-source': { plant: plansOneSource, seedsMax },
+  'evicts-alone': { plant: evictsAlone, seedsMax },
   'erases-on-abort': { plant: erasesOnAbort, seedsMax },
   'settles-early': { plant: settlesEarly, seedsMax },
   'announces-before-journal': { plant: announcesBeforeJournal, seedsMax },

@@ -90,7 +90,9 @@ export class Quiescence {
   }
 
   #down(): string[] {
+    const ring = this.#invariants.ring
     return this.#swarm.kept
+      .filter(({ id, keeper }) => !keeper.isAbandoned || ring?.member(id) !== undefined)
       .filter(({ process }) => process?.node?.state !== 'active')
       .map(({ id, process }) => `${process?.id ?? id} is ${process?.node?.state ?? 'down'}`)
   }

@@ -7,6 +7,7 @@
 import { ChangeInvariants } from './change-invariants.js'
 import type { Operation } from './checkers/linearizability.js'
 import { findViolation } from './checkers/linearizability.js'
+import { EvictionInvariants } from './eviction-invariants.js'
 import { leastFaults } from './fault-settings.js'
 import { type FaultCounts, Faults } from './faults.js'
 import { FlightInvariants } from './flight-invariants.js'
@@ -42,6 +43,7 @@ export interface Totals {
   readonly changes: number
   /** Changes asked for while another one was under way. */
   readonly overlapped: number
+  readonly evictions: number
   /** Those that had an effect; undefined in a seed without. */
   readonly faults: FaultCounts | undefined
   readonly epochs: number
@@ -97,6 +99,7 @@ class Run {
   readonly #load: Load
   readonly #changes: MembershipChanges
   readonly #faults: Faults | undefined
+  readonly #evictions: EvictionInvariants
   readonly #failures: string[] = []
 
   constructor(settings: Settings, { plant, sink, historiesOnly = false }: RunOptions) {
@@ -126,6 +129,7 @@ class Run {
       onFailed,
     })
     new ChangeInvariants(this.#host, this.#swarm.journal, onBreach)
+    this.#evictions = new EvictionInvariants(this.#host, onBreach)
     this.#changes = new MembershipChanges({ swarm: this.#swarm, onFailed })
     this.#load = new Load({
       host: this.#host,
@@ -171,7 +175,8 @@ class Run {
     const limit = this.#faults === undefined ? loadMicros : mendedMicros
     if (!this.#until(isOver, limit, 'load and changes did not end')) return
     const rest = new Quiescence(this.#swarm, this.#invariants)
-    if (!this.#until(() => rest.isReached, restMicros, 'the swarm did not come to rest')) {
+    const restLimit = restMicros + 4_000 * this.#settings.evictAfterMs
+    if (!this.#until(() => rest.isReached, restLimit, 'the swarm did not come to rest')) {
       this.#failures.push(...rest.problems())
       return
     }
@@ -291,6 +296,7 @@ class Run {
       keys: this.#settings.keys,
       changes: this.#changes.ended,
       overlapped: this.#changes.overlapped,
+      evictions: this.#evictions.evictions,
       faults: this.#faults?.counts,
       epochs: this.#host.ringFiles.published.length,
       checks: this.#invariants.checks,

@@ -61,6 +61,8 @@ export const hastyMs: readonly [Millis, Millis] = [5, 60]
 
 /** How long the dead and the silent keep their ranges. */
 const evictAfterMs: readonly Millis[] = [1_000, 10_000, 30_000, 120_000]
+/** Where nodes die for good, the run waits for their eviction. */
+const soonEvicted: readonly Millis[] = [500, 2_000, 8_000]
 
 /** Every so often a seed passes its messages through the codec, which costs time. */
 const codecEvery = 10
@@ -126,7 +128,7 @@ export function settingsOf(seed: number): Settings {
     throughCodec: seed % codecEvery === 0,
     syncMicrosMax: random.pick([200, 2_000, 10_000]),
     pageEntriesMax: random.pick([1, 2, 1_000]),
-    evictAfterMs: random.pick(evictAfterMs),
+    evictAfterMs: random.pick(faults?.kinds.includes('node lost') ? soonEvicted : evictAfterMs),
     faults,
     restarts: restartsOf(seed),
   }

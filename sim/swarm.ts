@@ -71,7 +71,7 @@ export class Swarm {
     return this.#kept.flatMap(({ process }) => process ?? [])
   }
 
-  /** Those that run or will be started again. */
+  /** Those that run, will be started again, or were abandoned. */
   get kept(): readonly KeptNode[] {
     return this.#kept
   }
@@ -100,12 +100,12 @@ export class Swarm {
     this.#supervisor = this.#newSupervisor()
   }
 
-  /** Every process that is to run is started at once. */
+  /** Every process that is to run is started at once; who was abandoned stays down. */
   startAll(): void {
     this.restartSupervisor()
     for (const keeper of [this.#managerKeeper, ...this.#kept.map((kept) => kept.keeper)]) {
       keeper.isPrompt = true
-      keeper.start()
+      if (!keeper.isAbandoned) keeper.start()
     }
   }
 
