@@ -74,7 +74,8 @@ export class Host {
   /** An entry in the table of processes; `kill` is what SIGKILL does to it. */
   startProcess(kill: () => void = () => {}): ProcessId {
     const pid = ++this.#lastPid
-    const startTime = String(this.world.hostMicros)
+    // Pids begin anew with the host: without its life two processes might be taken for one.
+    const startTime = `${this.#bootId.slice(0, 8)}-${this.world.hostMicros}`
     this.#living.set(pid, startTime)
     this.#killers.set(pid, kill)
     return { pid, startTime }
