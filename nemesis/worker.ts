@@ -77,10 +77,7 @@ class Worker {
   /** Reads each key until there is an answer: the last word of every history. */
   async readAll(keys: readonly string[]): Promise<void> {
     for (const key of keys) {
-      const before = this.#calls.length
-      while (this.#calls.slice(before).every(({ error }) => error !== undefined)) {
-        await this.#call('get', key)
-      }
+      while (!(await this.#call('get', key)));
     }
   }
 
@@ -111,9 +108,10 @@ class Worker {
     return `w${window - back}-${this.#random.below(keysPerWindow)}`
   }
 
-  async #call(kind: Call['kind'], key: string): Promise<void> {
+  /** Whether it was answered. */
+  async #call(kind: Call['kind'], key: string): Promise<boolean> {
     const client = await this.#opened()
-    if (client === undefined) return
+    if (client === undefined) return false
     const value = kind === 'put' ? `${this.#options.name}-${++this.#made}` : undefined
     const called = hostMicros()
     const note = (read: string | undefined, returned: number | null, error?: string) =>
@@ -124,10 +122,12 @@ class Worker {
       else if (value === undefined) await client.delete(key)
       else await client.put(key, value)
       note(read, hostMicros())
+      return true
     } catch (error) {
       if (!(error instanceof GTStoreError)) throw error
       const certainty = error.definite ? 'definite' : 'indefinite'
       note(value, null, `${certainty} ${error.code}: ${error.message}`)
+      return false
     }
   }
 
