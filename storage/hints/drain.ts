@@ -11,14 +11,14 @@
 import type { Micros } from '../../shared/data/version.js'
 import type { NodeId } from '../../shared/ring/description.js'
 import type { Ring } from '../../shared/ring/ring.js'
-import { handoffBatchBytes, hintPauseMs } from '../../shared/runtime/limits.js'
+import { handoffBatchBytes, handoffRetryMs, hintPauseMs } from '../../shared/runtime/limits.js'
 import type { Cursor, Entry, Range } from '../../shared/runtime/ports.js'
 import { Quorum } from '../../shared/runtime/quorum.js'
+import { ask } from '../ask.js'
 import { everyOwner } from '../coordination.js'
 import type { Desk } from '../desk.js'
 import { flightRefusal } from '../replica.js'
 import type { HintPage, HintStore } from './hint-store.js'
-import { Push } from './push.js'
 
 const wholeRing: Range = { from: 0, to: 0 }
 
@@ -151,8 +151,12 @@ export class Drain {
     settled: (isDelivered: boolean) => void,
   ): void {
     const entries = parcels.map(({ entry }) => entry)
-    if (owner === this.desk.self) this.keep(entries, born, settled)
-    else new Push(this.desk, owner, settled).begin(entries, born)
+    if (owner === this.desk.self) return this.keep(entries, born, settled)
+    const question = (id: number, epoch: number) =>
+      ({ kind: 'handoff.push', id, epoch, reason: 'hinted', entries, born }) as const
+    ask(this.desk, owner, handoffRetryMs, question, (reply) =>
+      settled(reply?.kind === 'handoff.push.ok'),
+    )
   }
 
   /** The node came to own the key. */

@@ -18,11 +18,11 @@
  * no older value is left for it to hide, a newer one wins over it, and it is collected again.
  */
 import type { NodeId } from '../../shared/ring/description.js'
-import { collectPeriodMs, maxFlightMs } from '../../shared/runtime/limits.js'
+import { collectPeriodMs, maxFlightMs, repairAnswerMs } from '../../shared/runtime/limits.js'
 import type { Mark, Range } from '../../shared/runtime/ports.js'
 import type { CancelTimer, Millis } from '../../shared/runtime/runtime.js'
+import { askEach } from '../ask.js'
 import type { Desk } from '../desk.js'
-import { askEach } from './ask.js'
 
 export interface BurialOptions {
   readonly desk: Desk
@@ -66,7 +66,7 @@ export class Burial {
     const { marks } = this
     const question = (id: number, epoch: number) =>
       ({ kind: 'tombstone.confirm', id, epoch, marks }) as const
-    askEach(this.options.desk, this.owners, question, (replies) => {
+    askEach(this.options.desk, this.owners, repairAnswerMs, question, (replies) => {
       if (this.isOver) return
       const held = replies.map(
         (reply) => new Set(reply?.kind === 'tombstone.confirm.ok' ? reply.held : []),
@@ -83,7 +83,7 @@ export class Burial {
     const { from, to } = this.options.range
     const question = (id: number, epoch: number) =>
       ({ kind: 'hint.query', id, epoch, from, to }) as const
-    askEach(this.options.desk, this.members, question, (replies) => {
+    askEach(this.options.desk, this.members, repairAnswerMs, question, (replies) => {
       if (this.isOver) return
       const isFree = replies.every((reply) => reply?.kind === 'hint.query.ok' && !reply.hasHints)
       this.options.hasNoHints(this.options.range, (hasNone) => {
@@ -101,7 +101,7 @@ export class Burial {
     collecting(marks)
     const question = (id: number, epoch: number) =>
       ({ kind: 'tombstone.collect', id, epoch, marks }) as const
-    askEach(desk, this.owners, question, (replies) => {
+    askEach(desk, this.owners, repairAnswerMs, question, (replies) => {
       if (this.isOver) return
       const isGone = replies.every((reply) => reply?.kind === 'tombstone.collect.ok')
       if (!isGone) return this.later(collectPeriodMs, () => this.collect())

@@ -7,9 +7,14 @@
 import { differingLeaves, isEmptyLeaf, leafRange, leavesFor } from '../../shared/data/merkle.js'
 import type { Message } from '../../shared/protocol/messages.js'
 import type { NodeId } from '../../shared/ring/description.js'
-import { merkleHashBytes, merkleLeafKeysMax, merkleLeavesMax } from '../../shared/runtime/limits.js'
+import {
+  merkleHashBytes,
+  merkleLeafKeysMax,
+  merkleLeavesMax,
+  repairAnswerMs,
+} from '../../shared/runtime/limits.js'
 import type { Range } from '../../shared/runtime/ports.js'
-import { ask } from './ask.js'
+import { ask } from '../ask.js'
 import { type BuiltLeaves, buildLeaves, type RepairContext } from './leaves.js'
 import { Mending, type Moved } from './mending.js'
 
@@ -65,7 +70,7 @@ export class Comparison {
     let isLost = false
     const question = (id: number, epoch: number) =>
       ({ kind: 'merkle.get', id, epoch, from: range.from, to: range.to, leaves }) as const
-    ask(context.desk, peer, question, (reply) => {
+    ask(context.desk, peer, repairAnswerMs, question, (reply) => {
       if (isOver()) return
       theirs = reply
       if (reply !== undefined) return compareBoth()

@@ -12,9 +12,9 @@ import { supersedes } from '../../shared/data/record.js'
 import type { Micros } from '../../shared/data/version.js'
 import type { NodeId } from '../../shared/ring/description.js'
 import { tokenSpace } from '../../shared/ring/token.js'
-import { handoffBatchBytes, maxFlightMs } from '../../shared/runtime/limits.js'
+import { handoffBatchBytes, maxFlightMs, repairAnswerMs } from '../../shared/runtime/limits.js'
 import type { Cursor, Entry, Range, ScanPage } from '../../shared/runtime/ports.js'
-import { ask } from './ask.js'
+import { ask } from '../ask.js'
 import type { RepairContext } from './leaves.js'
 
 /** What an entry takes besides key and value: version and token. */
@@ -179,7 +179,7 @@ export class Mending {
         cursor,
         limitBytes,
       }) as const
-    ask(context.desk, peer, question, (reply) => {
+    ask(context.desk, peer, repairAnswerMs, question, (reply) => {
       if (reply?.kind !== 'handoff.batch') return done(false)
       const { entries, next } = reply
       this.theirs.take({ entries, next: next ?? undefined }, readAt)
@@ -194,7 +194,7 @@ export class Mending {
     this.givenBytes = 0
     const question = (id: number, epoch: number) =>
       ({ kind: 'handoff.push', id, epoch, reason: 'repair', entries, born }) as const
-    ask(context.desk, peer, question, (reply) => {
+    ask(context.desk, peer, repairAnswerMs, question, (reply) => {
       if (reply?.kind !== 'handoff.push.ok') return done(false)
       moved({ received: 0, given: entries.length })
       context.pace.afterTravel(bytes, () => this.begin())

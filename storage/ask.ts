@@ -2,11 +2,10 @@
  * One question to one peer, and its one outcome: the reply, or that there will be none. Whoever asks
  * under a ring is not answered any more once the node holds another; it hears of that by itself.
  */
-import type { Message } from '../../shared/protocol/messages.js'
-import type { NodeId } from '../../shared/ring/description.js'
-import { repairAnswerMs } from '../../shared/runtime/limits.js'
-import type { Address, Millis } from '../../shared/runtime/runtime.js'
-import type { Desk, Exchange } from '../desk.js'
+import type { Message } from '../shared/protocol/messages.js'
+import type { NodeId } from '../shared/ring/description.js'
+import type { Address, Millis } from '../shared/runtime/runtime.js'
+import type { Desk, Exchange } from './desk.js'
 
 /** Makes the question, with the id to be answered and the epoch to be asked under. */
 export type Question = (id: number, epoch: number) => Message
@@ -17,13 +16,15 @@ class Ask implements Exchange {
   private readonly desk: Desk
   private readonly peer: Address | undefined
   private readonly heard: Heard
+  private readonly patienceMs: Millis
   private readonly id: number
   private readonly askedAt: Millis
 
-  constructor(desk: Desk, node: NodeId, heard: Heard) {
+  constructor(desk: Desk, node: NodeId, patienceMs: Millis, heard: Heard) {
     this.desk = desk
     this.peer = desk.ring.address(node)
     this.heard = heard
+    this.patienceMs = patienceMs
     this.askedAt = desk.runtime.now()
     this.id = desk.inFlight.add(this)
   }
@@ -52,7 +53,7 @@ class Ask implements Exchange {
   }
 
   sweep(now: Millis): void {
-    if (now - this.askedAt > repairAnswerMs) this.settle(undefined)
+    if (now - this.askedAt > this.patienceMs) this.settle(undefined)
   }
 
   private settle(reply: Message | undefined): void {
@@ -60,15 +61,22 @@ class Ask implements Exchange {
   }
 }
 
-/** Asks one node. */
-export function ask(desk: Desk, node: NodeId, question: Question, heard: Heard): void {
-  new Ask(desk, node, heard).begin(question)
+/** Asks one node, which is late after `patienceMs`. */
+export function ask(
+  desk: Desk,
+  node: NodeId,
+  patienceMs: Millis,
+  question: Question,
+  heard: Heard,
+): void {
+  new Ask(desk, node, patienceMs, heard).begin(question)
 }
 
 /** Asks several at once; called with all replies, in the order of the nodes. */
 export function askEach(
   desk: Desk,
   nodes: readonly NodeId[],
+  patienceMs: Millis,
   question: Question,
   heard: (replies: readonly (Message | undefined)[]) => void,
 ): void {
@@ -76,7 +84,7 @@ export function askEach(
   let open = nodes.length
   if (open === 0) return heard(replies)
   for (const [index, node] of nodes.entries()) {
-    ask(desk, node, question, (reply) => {
+    ask(desk, node, patienceMs, question, (reply) => {
       replies[index] = reply
       open--
       if (open === 0) heard(replies)
