@@ -4,13 +4,13 @@
  * delivery may not: a message that lay somewhere for longer than maxFlightMs could bring back what was
  * deleted and collected meanwhile.
  */
-import type { ErrorCode } from '../shared/protocol/errors.js'
 import type { HandoffPush, Message } from '../shared/protocol/messages.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import { everyOwner } from './coordination.js'
 import type { Department } from './department.js'
 import type { Desk } from './desk.js'
 import { flightRefusal } from './replica.js'
+import { answer, refuse, refuseFailed } from './reply.js'
 
 export class PushReceiver implements Department {
   readonly takes = ['handoff.push'] as const
@@ -38,28 +38,16 @@ export class PushReceiver implements Department {
 
   private merge(from: Address, { id, epoch, entries, born }: HandoffPush): void {
     const { desk } = this
-    if (desk.disk.isLow()) return this.refuse(from, id, 'DISK_FULL', 'the disk is nearly full')
+    if (desk.disk.isLow()) return refuse(desk, from, id, 'DISK_FULL', 'the disk is nearly full')
     const refusal = flightRefusal(desk.runtime, born)
-    if (refusal !== undefined) return this.refuse(from, id, 'EXPIRED', refusal)
+    if (refusal !== undefined) return refuse(desk, from, id, 'EXPIRED', refusal)
     const { ring, self } = desk
     if (!entries.every(({ token }) => everyOwner(ring.arcOf(token)).includes(self))) {
-      return this.refuse(from, id, 'INVALID_ARGUMENT', `${self} does not own all of the entries`)
+      return refuse(desk, from, id, 'INVALID_ARGUMENT', `${self} does not own all of the entries`)
     }
     desk.engine.applyBatch(entries, {}, (error) => {
-      if (error !== undefined) {
-        desk.storageFailed(error)
-        this.refuse(from, id, 'STORAGE_FAILED', error.message)
-      } else if (desk.ring.epoch === epoch) {
-        desk.runtime.send(from, { kind: 'handoff.push.ok', id })
-      } else {
-        desk.runtime.send(from, { kind: 'stale', id, epoch: desk.ring.epoch })
-      }
+      if (error !== undefined) refuseFailed(desk, from, id, error)
+      else answer(desk, from, epoch, { kind: 'handoff.push.ok', id })
     })
-  }
-
-  /** Definite unless the store had begun with it. */
-  private refuse(from: Address, id: number, code: ErrorCode, message: string): void {
-    const definite = code !== 'STORAGE_FAILED'
-    this.desk.runtime.send(from, { kind: 'error', id, code, definite, message })
   }
 }

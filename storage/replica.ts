@@ -3,13 +3,12 @@
  * once that is durable, and only under the epoch that the request was admitted by. If the node
  * adopted another ring meanwhile, the answer is `stale`: the coordinator must not count it.
  */
-import type { StoredRecord } from '../shared/data/record.js'
 import type { Version } from '../shared/data/version.js'
-import type { ErrorCode } from '../shared/protocol/errors.js'
 import type { ReplicaGet, ReplicaPut } from '../shared/protocol/messages.js'
 import { maxFlightMs } from '../shared/runtime/limits.js'
 import type { Address, Runtime } from '../shared/runtime/runtime.js'
 import type { Desk } from './desk.js'
+import { answer, refuse, refuseFailed } from './reply.js'
 
 export class Replica {
   private readonly desk: Desk
@@ -22,47 +21,24 @@ export class Replica {
 
   put(from: Address, message: ReplicaPut): void {
     const { id, epoch, token, key, value, version, born } = message
-    if (this.desk.disk.isLow()) return this.refuse(from, id, 'DISK_FULL', 'the disk is nearly full')
-    const refusal = stampRefusal(this.desk.runtime, this.boot, version, born)
-    if (refusal !== undefined) return this.refuse(from, id, 'EXPIRED', refusal)
-    this.desk.engine.apply({ token, key, record: { version, value } }, (error) => {
-      if (error !== undefined) this.storageFailed(from, id, error)
-      else if (this.isCurrent(from, id, epoch)) {
-        this.desk.runtime.send(from, { kind: 'replica.put.ok', id })
-      }
+    const { desk } = this
+    if (desk.disk.isLow()) return refuse(desk, from, id, 'DISK_FULL', 'the disk is nearly full')
+    const refusal = stampRefusal(desk.runtime, this.boot, version, born)
+    if (refusal !== undefined) return refuse(desk, from, id, 'EXPIRED', refusal)
+    desk.engine.apply({ token, key, record: { version, value } }, (error) => {
+      if (error !== undefined) refuseFailed(desk, from, id, error)
+      else answer(desk, from, epoch, { kind: 'replica.put.ok', id })
     })
   }
 
   get(from: Address, message: ReplicaGet): void {
     const { id, epoch, token, key } = message
     this.desk.engine.read(token, key, (error, record) => {
-      if (error !== undefined) this.storageFailed(from, id, error)
-      else if (this.isCurrent(from, id, epoch)) this.tell(from, id, record)
+      if (error !== undefined) return refuseFailed(this.desk, from, id, error)
+      const value = record?.value ?? null
+      const version = record?.version ?? null
+      answer(this.desk, from, epoch, { kind: 'replica.get.ok', id, value, version })
     })
-  }
-
-  private tell(from: Address, id: number, record: StoredRecord | undefined): void {
-    const value = record?.value ?? null
-    const version = record?.version ?? null
-    this.desk.runtime.send(from, { kind: 'replica.get.ok', id, value, version })
-  }
-
-  private isCurrent(from: Address, id: number, epoch: number): boolean {
-    const held = this.desk.ring.epoch
-    if (held === epoch) return true
-    this.desk.runtime.send(from, { kind: 'stale', id, epoch: held })
-    return false
-  }
-
-  private storageFailed(from: Address, id: number, error: Error): void {
-    this.desk.storageFailed(error)
-    this.refuse(from, id, 'STORAGE_FAILED', error.message)
-  }
-
-  /** Definite unless the store had begun with it. */
-  private refuse(from: Address, id: number, code: ErrorCode, message: string): void {
-    const definite = code !== 'STORAGE_FAILED'
-    this.desk.runtime.send(from, { kind: 'error', id, code, definite, message })
   }
 }
 

@@ -7,7 +7,6 @@
  * A walk through the hints is worth its cost only if something changed: a hint came whose owners are
  * all there, the ring is another one, or an owner that was missing can be reached.
  */
-import type { ErrorCode } from '../../shared/protocol/errors.js'
 import type { HintPut, HintQuery, Message, NodeStatsOk } from '../../shared/protocol/messages.js'
 import type { NodeId, Token } from '../../shared/ring/description.js'
 import { hintDrainMs } from '../../shared/runtime/limits.js'
@@ -17,6 +16,7 @@ import type { Department } from '../department.js'
 import type { Desk } from '../desk.js'
 import type { StorageNodeOptions } from '../node.js'
 import { stampRefusal } from '../replica.js'
+import { answer, refuse, refuseFailed } from '../reply.js'
 import { Drain } from './drain.js'
 import { HintStore } from './hint-store.js'
 import { Membership } from './membership.js'
@@ -94,20 +94,16 @@ export class Hints implements Department {
     const { desk, store } = this
     const { id, epoch, token, key, value, version, born } = message
     const entry = { token, key, record: { version, value } }
-    if (desk.disk.isLow()) return this.refuse(from, id, 'DISK_FULL', 'the disk is nearly full')
+    if (desk.disk.isLow()) return refuse(desk, from, id, 'DISK_FULL', 'the disk is nearly full')
     const refusal = stampRefusal(desk.runtime, this.options.boot, version, born)
-    if (refusal !== undefined) return this.refuse(from, id, 'EXPIRED', refusal)
+    if (refusal !== undefined) return refuse(desk, from, id, 'EXPIRED', refusal)
     if (!store.hasRoomFor(entry)) {
-      return this.refuse(from, id, 'OVERLOADED', `${desk.self} keeps as many hints as it may`)
+      return refuse(desk, from, id, 'OVERLOADED', `${desk.self} keeps as many hints as it may`)
     }
     store.put(entry, (error) => {
-      if (error !== undefined) {
-        desk.storageFailed(error)
-        return this.refuse(from, id, 'STORAGE_FAILED', error.message)
-      }
+      if (error !== undefined) return refuseFailed(desk, from, id, error)
       this.noteOwners(token)
-      if (desk.ring.epoch === epoch) desk.runtime.send(from, { kind: 'hint.put.ok', id })
-      else desk.runtime.send(from, { kind: 'stale', id, epoch: desk.ring.epoch })
+      answer(desk, from, epoch, { kind: 'hint.put.ok', id })
     })
   }
 
@@ -129,14 +125,10 @@ export class Hints implements Department {
     const { desk } = this
     this.store.scan({ from: start, to }, undefined, 1, (error, page) => {
       if (page === undefined) {
-        const reason = error?.message ?? 'the scan gave no page'
-        if (error !== undefined) desk.storageFailed(error)
-        return this.refuse(from, id, 'STORAGE_FAILED', reason)
+        return refuseFailed(desk, from, id, error ?? new Error('the scan gave no page'))
       }
-      const { ring, runtime } = desk
-      if (ring.epoch !== epoch) return runtime.send(from, { kind: 'stale', id, epoch: ring.epoch })
       const hasHints = page.entries.length > 0
-      return runtime.send(from, { kind: 'hint.query.ok', id, hasHints })
+      answer(desk, from, epoch, { kind: 'hint.query.ok', id, hasHints })
     })
   }
 
@@ -187,11 +179,5 @@ export class Hints implements Department {
     this.store.eraseAll((error) => {
       if (error !== undefined) this.desk.storageFailed(error)
     })
-  }
-
-  /** Definite unless the store had begun with it. */
-  private refuse(from: Address, id: number, code: ErrorCode, message: string): void {
-    const definite = code !== 'STORAGE_FAILED'
-    this.desk.runtime.send(from, { kind: 'error', id, code, definite, message })
   }
 }

@@ -24,6 +24,7 @@ import type { Cursor, Engine, Entry, Mark, Range } from '../../shared/runtime/po
 import type { Address, CancelTimer } from '../../shared/runtime/runtime.js'
 import type { Department } from '../department.js'
 import type { Desk } from '../desk.js'
+import { answer } from '../reply.js'
 import { Burial } from './burial.js'
 import type { Pace } from './pace.js'
 
@@ -96,7 +97,7 @@ export class Collector implements Department {
     const held: number[] = []
     let open = marks.length
     const tellAtLast = () => {
-      if (open === 0) this.tell(from, epoch, { kind: 'tombstone.confirm.ok', id, held })
+      if (open === 0) answer(this.desk, from, epoch, { kind: 'tombstone.confirm.ok', id, held })
     }
     tellAtLast()
     for (const [index, { token, key, version }] of marks.entries()) {
@@ -112,15 +113,8 @@ export class Collector implements Department {
   private collect(from: Address, { id, epoch, marks }: TombstoneCollect): void {
     this.desk.engine.discard(marks, (error) => {
       if (error !== undefined) return this.desk.storageFailed(error)
-      this.tell(from, epoch, { kind: 'tombstone.collect.ok', id })
+      answer(this.desk, from, epoch, { kind: 'tombstone.collect.ok', id })
     })
-  }
-
-  /** If the node still holds the ring under which it was asked. */
-  private tell(to: Address, epoch: number, answer: Message & { readonly id: number }): void {
-    const held = this.desk.ring.epoch
-    const { id } = answer
-    this.desk.runtime.send(to, held === epoch ? answer : { kind: 'stale', id, epoch: held })
   }
 
   // --- As the first owner ---
