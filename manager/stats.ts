@@ -3,7 +3,7 @@
  * round is on its way shares it; a node that does not answer in time is left out, since a paused one
  * must not hold up the report that shows it.
  */
-import type { HandoffProgress, NodeStatsOk } from '../shared/protocol/messages.js'
+import type { NodeStatsOk } from '../shared/protocol/messages.js'
 import { statusWaitMs } from '../shared/runtime/limits.js'
 import type { Address, CancelTimer, Runtime } from '../shared/runtime/runtime.js'
 
@@ -66,19 +66,4 @@ export class StatsRounds {
     round.cancel()
     for (const done of round.done) done(round.answers)
   }
-}
-
-export const noProgress: HandoffProgress = { rangesDone: 0, rangesTotal: 0, keys: 0, bytes: 0 }
-
-/** All gainers together. */
-export function sumProgress(answers: readonly (NodeStatsOk | undefined)[]): HandoffProgress {
-  return answers.reduce(
-    (sum, answer) => ({
-      rangesDone: sum.rangesDone + (answer?.handoff.rangesDone ?? 0),
-      rangesTotal: sum.rangesTotal + (answer?.handoff.rangesTotal ?? 0),
-      keys: sum.keys + (answer?.handoff.keys ?? 0),
-      bytes: sum.bytes + (answer?.handoff.bytes ?? 0),
-    }),
-    noProgress,
-  )
 }

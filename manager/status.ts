@@ -8,6 +8,7 @@ import type {
   StatusReport,
   SwarmState,
 } from '../shared/protocol/messages.js'
+import { nodeReport, noProgress, sumProgress } from '../shared/protocol/status.js'
 import {
   addressOf,
   type Change,
@@ -23,7 +24,7 @@ import type { Phase } from './machine.js'
 import { noticesOf } from './notices.js'
 import { distinctNodes, gainersOf, joinersOf, leaversOf } from './plan.js'
 import { isForming, type ManagerState, type Ticket } from './state.js'
-import { type NodeAnswers, noProgress, sumProgress } from './stats.js'
+import type { NodeAnswers } from './stats.js'
 
 /** What does not change while the manager runs. */
 export interface StatusBasics {
@@ -83,22 +84,9 @@ function nodeReports(from: StatusSources): NodeReport[] {
     if (member === undefined) return []
     const answer = from.answers.get(addressOf(member))
     const reason = from.down(member)
-    return {
-      id,
-      incarnation: member.incarnation,
-      pid: member.pid,
-      state: reason === '' ? (answer?.state ?? assumedState(from, member)) : 'down',
-      reason,
-      socket: `${from.runDirectory}/${addressOf(member)}.sock`,
-      vnodes: ring?.placement.nodes.filter((node) => node === id).length ?? 0,
-      keys: answer?.keys ?? null,
-      bytes: answer?.bytes ?? null,
-      ownership: shares.get(id) ?? 0,
-      handoff: answer?.handoff ?? null,
-      hints: answer?.hints ?? null,
-      repair: answer?.repair ?? null,
-      readOnly: answer?.readOnly ?? false,
-    }
+    const state = reason === '' ? (answer?.state ?? assumedState(from, member)) : 'down'
+    const judged = { state, reason, ownership: shares.get(id) ?? 0 }
+    return nodeReport(member, answer, ring?.placement, from.runDirectory, judged)
   })
 }
 

@@ -4,11 +4,11 @@
  */
 import type {
   ChangeReport,
-  HandoffProgress,
   NodeReport,
   NodeState,
   StatusReport,
 } from '../../shared/protocol/messages.js'
+import { nodeReport, sumProgress } from '../../shared/protocol/status.js'
 import { addressOf, type Member, type NodeId } from '../../shared/ring/description.js'
 import { compareNodes, type Ring } from '../../shared/ring/ring.js'
 import { primaryShares } from '../../shared/ring/shares.js'
@@ -53,23 +53,9 @@ function nodeReports(from: ReportSources): NodeReport[] {
   const shares = primaryShares(placement)
   const ordered = [...members].sort((a, b) => compareNodes(a.id, b.id))
   return ordered.map((member) => {
-    const { id, incarnation, pid } = member
     const answer = from.answers.get(addressOf(member))
-    return {
-      id,
-      incarnation,
-      pid,
-      ...conditionOf(from, member),
-      socket: `${from.runDirectory}/${addressOf(member)}.sock`,
-      vnodes: placement.nodes.filter((node) => node === id).length,
-      keys: answer?.keys ?? null,
-      bytes: answer?.bytes ?? null,
-      ownership: shares.get(id) ?? 0,
-      handoff: answer?.handoff ?? null,
-      hints: answer?.hints ?? null,
-      repair: answer?.repair ?? null,
-      readOnly: answer?.readOnly ?? false,
-    }
+    const judged = { ...conditionOf(from, member), ownership: shares.get(member.id) ?? 0 }
+    return nodeReport(member, answer, placement, from.runDirectory, judged)
   })
 }
 
@@ -93,10 +79,9 @@ function changeReports({ ring, answers }: ReportSources): ChangeReport[] {
   const { placement, change, members } = ring.description
   if (change === undefined) return []
   const gainers = new Set(change.transfers.map(({ gainer }) => gainer))
-  const progress = members
-    .filter(({ id }) => gainers.has(id))
-    .map((member) => answers.get(addressOf(member))?.handoff ?? noProgress)
-    .reduce(sum, noProgress)
+  const progress = sumProgress(
+    members.filter(({ id }) => gainers.has(id)).map((member) => answers.get(addressOf(member))),
+  )
   const copying = { ticket: 0, state: 'copying', reason: '', progress } as const
   const now = new Set(placement.nodes)
   const next = new Set(change.next.nodes)
@@ -106,15 +91,4 @@ function changeReports({ ring, answers }: ReportSources): ChangeReport[] {
       .map((node) => ({ node, change: 'remove' }) as const),
     ...[...next].filter((node) => !now.has(node)).map((node) => ({ node, change: 'add' }) as const),
   ].map((moved) => ({ ...copying, ...moved }))
-}
-
-const noProgress: HandoffProgress = { rangesDone: 0, rangesTotal: 0, keys: 0, bytes: 0 }
-
-function sum(a: HandoffProgress, b: HandoffProgress): HandoffProgress {
-  return {
-    rangesDone: a.rangesDone + b.rangesDone,
-    rangesTotal: a.rangesTotal + b.rangesTotal,
-    keys: a.keys + b.keys,
-    bytes: a.bytes + b.bytes,
-  }
 }
