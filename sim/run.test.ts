@@ -5,7 +5,6 @@ import test from 'ava'
 import { replayOf } from './batch.js'
 import { faultKinds } from './fault-settings.js'
 import { plants } from './planted.js'
-import { regressions } from './regressions.js'
 import { runSeed } from './run.js'
 
 const seeds = 500
@@ -44,12 +43,6 @@ test.serial('every planted bug is found', async (t) => {
   t.true(count >= 15)
   t.regex(text, new RegExp(`^${count} of ${count} found$`, 'm'))
 })
-
-for (const { seed, why } of regressions) {
-  test(`seed ${seed} passes again: ${why}`, (t) => {
-    t.deepEqual(runSeed(seed).failures, [])
-  })
-}
 
 test('a seed replays byte for byte, and its trace does not change its course', (t) => {
   t.timeout(60_000)
