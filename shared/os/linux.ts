@@ -22,13 +22,19 @@ export function hostBootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }
 
+let bootMark: string | undefined
+
 /**
- * When the process started, in clock ticks since boot; undefined if there is none. A zombie counts
- * as none: it has closed everything and will never run again.
+ * When the process started: `boot-ticks`, clock ticks since that boot; undefined if there is none. A
+ * zombie counts as none: it has closed everything and will never run again. Ticks alone would not do:
+ * they and the pids begin anew with the host, and what starts with it starts in the same order, so
+ * that a process may have exactly the pid and ticks of one that a file of an earlier boot names.
  */
 export function startTimeOf(pid: number): string | undefined {
   const fields = statOf(pid)
-  return fields === undefined || /[ZX]/.test(fields[0] ?? '') ? undefined : fields[19]
+  if (fields === undefined || /[ZX]/.test(fields[0] ?? '')) return undefined
+  bootMark ??= hostBootId().slice(0, 8)
+  return `${bootMark}-${fields[19]}`
 }
 
 /** True while a signal (SIGSTOP) keeps the process from running. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -54,7 +54,7 @@ test('a name with brackets and spaces does not confuse', async (t) => {
   ])
   t.teardown(() => odd.kill('SIGKILL'))
   await once(odd.stdout, 'data')
-  t.regex(startTimeOf(odd.pid as number) ?? '', /^\d+$/)
+  t.regex(startTimeOf(odd.pid as number) ?? '', /^[0-9a-f]{8}-\d+$/)
 })
 
 test('the host clock is the one of every process', async (t) => {
@@ -73,6 +73,17 @@ test('the host clock is the one of every process', async (t) => {
 
 test('the boot has an id', (t) => {
   t.regex(hostBootId(), /^[0-9a-f-]{36}$/)
+})
+
+test('a process of an earlier boot with the same pid and ticks is another one', (t) => {
+  const run = mkdtempSync(join(root, 'run-'))
+  const ticks = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ')[19]
+  const own = ownProcessId()
+  t.is(own.startTime, `${hostBootId().slice(0, 8)}-${ticks}`)
+  const entry = { role: 'node' as const, pid: process.pid }
+  writeProcessFile(run, { ...entry, address: 'n1.1', startTime: `${ticks}` })
+  writeProcessFile(run, { ...entry, address: 'n2.1', startTime: `0000beef-${ticks}` })
+  t.deepEqual(listProcesses(run), [])
 })
 
 test('other systems are refused in words', (t) => {
