@@ -14,12 +14,18 @@ import { newest, type StoredRecord, supersedes } from '../shared/data/record.js'
 import { compareVersions } from '../shared/data/version.js'
 import type { Message, ReplicaGetOk } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
-import { readHedgeMs } from '../shared/runtime/limits.js'
+import { readHedgeMs, sweepIntervalMs } from '../shared/runtime/limits.js'
 import { Quorum } from '../shared/runtime/quorum.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import { Coordination, everyOwner } from './coordination.js'
 import type { Desk } from './desk.js'
 import { type GetRequest, replyGet } from './request.js'
+
+/**
+ * A node that was held up for most of readHedgeMs has seen fewer sweeps: the answers may lie in its own
+ * sockets unread, and it holds nobody for late.
+ */
+const sureSweeps = Math.ceil(readHedgeMs / sweepIntervalMs / 2)
 
 export class GetCoordination extends Coordination<GetRequest> {
   private readonly quorum: Quorum
@@ -32,7 +38,11 @@ export class GetCoordination extends Coordination<GetRequest> {
   /** Of the values read. */
   private bytes = 0
   private failures = 0
+  /** Candidates that failed, by their index, as bits. */
+  private lost = 0
   private lastAsked: Millis
+  /** Since the last one was asked. */
+  private sweeps = 0
   /** Set once the write-back began: who is known to hold the newest record. */
   private known: Quorum | undefined
   private newest: StoredRecord | undefined
@@ -63,6 +73,8 @@ export class GetCoordination extends Coordination<GetRequest> {
     }
     const index = this.candidates.indexOf(node)
     if (index < 0 || index >= this.asked || this.replies[index] !== null) return
+    if ((this.lost >> index) & 1) return
+    this.lost |= 1 << index
     this.failures++
     if (this.quorum.fail(node) === 'lost') return this.refuseQuorum('read from')
     if (this.asked < this.candidates.length) this.askNext()
@@ -92,9 +104,28 @@ export class GetCoordination extends Coordination<GetRequest> {
 
   /** An owner is slow: ask a further one, or stop waiting for those beyond the quorum. */
   protected override sweepOpen(now: Millis): void {
+    this.sweeps++
     if (this.known !== undefined || now - this.lastAsked < readHedgeMs) return
-    if (this.quorum.state === 'met') this.weigh(true)
-    else if (this.asked < this.candidates.length) this.askNext()
+    if (this.quorum.state === 'met') {
+      this.tellLate(now)
+      this.weigh(true)
+    } else if (this.asked < this.candidates.length) {
+      this.tellLate(now)
+      this.askNext()
+    }
+  }
+
+  /** So that the gets after this one need not wait too. Who answers others is busy, not silent. */
+  private tellLate(now: Millis): void {
+    if (this.sweeps < sureSweeps) return
+    const { ring, peers, self } = this.desk
+    for (let index = 0; index < this.asked; index++) {
+      const owner = this.candidates[index] as NodeId
+      const isSettled = this.replies[index] !== null || ((this.lost >> index) & 1) === 1
+      const address = isSettled || owner === self ? undefined : ring.address(owner)
+      if (address === undefined || now - peers.heardAt(address) < readHedgeMs) continue
+      peers.late(address)
+    }
   }
 
   /** Outside the promise: fewer replies than R, and no write-back. */
@@ -116,6 +147,7 @@ export class GetCoordination extends Coordination<GetRequest> {
     const owner = this.candidates[this.asked]
     if (owner === undefined) return
     this.asked++
+    this.sweeps = 0
     this.lastAsked = this.desk.runtime.now()
     if (owner === this.desk.self) this.readOwn()
     else if (!this.sendTo(owner)) this.failed(owner)

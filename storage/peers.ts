@@ -41,7 +41,7 @@ export class Peers {
     this.doubt(peer).closedAt = this.runtime.now()
   }
 
-  /** It owes an answer, and has given none to anything, for peerPatienceMs. */
+  /** It owes an answer, and has given none to anything, for so long that others were asked instead. */
   late(peer: Address): void {
     this.doubt(peer).lateAt = this.runtime.now()
     this.onLate(peer)
