@@ -31,6 +31,8 @@ export interface Desk {
   /** Of everything that this node pulls from others or pushes to them, for whichever reason. */
   readonly handoffRate: Throttle
   readonly ring: Ring
+  /** The ring held names this life of the node: what it gives the node is this process's. */
+  readonly isNamed: boolean
   /** Which node stands behind an address of the ring held; undefined for another life of it. */
   nodeAt(address: Address): NodeId | undefined
   /** Finds the request's way anew under the ring held now. */

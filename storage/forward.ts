@@ -104,10 +104,10 @@ export class Forward implements Exchange {
 
   /** The first owner that can be reached and was not asked yet; failing that, any not asked yet. */
   private nextOwner(): Address | undefined {
-    const { ring, peers, self } = this.desk
+    const { ring, peers, self, isNamed } = this.desk
     let unreachable: Address | undefined
     for (const owner of ring.arcOf(this.request.token).owners) {
-      const address = owner === self ? undefined : ring.address(owner)
+      const address = owner === self && isNamed ? undefined : ring.address(owner)
       if (address === undefined || this.tried.includes(address)) continue
       if (peers.isReachable(address)) return address
       unreachable ??= address

@@ -64,7 +64,8 @@ export class HandoffReceiver {
   /** Acts by a ring that was just adopted: begins, goes on with, or forgets a plan. */
   follow(ring: Ring): void {
     const change = ring.description.change
-    if (change === undefined) {
+    // What another life of this node gains is not for the store here, and not for us to confirm.
+    if (change === undefined || !this.desk.isNamed) {
       this.plan = undefined
       return
     }

@@ -83,6 +83,7 @@ export class StorageNode implements Process, Desk {
   private nodesByAddress: ReadonlyMap<Address, NodeId> = new Map()
   /** Messages of a ring that is still being adopted. */
   private held: { from: Address; message: EpochRequest }[] = []
+  isNamed = false
   private isSweeping = false
   private isToldToLeave = false
   private isOver = false
@@ -321,9 +322,10 @@ export class StorageNode implements Process, Desk {
     const members = ring.description.members
     this.nodesByAddress = new Map(members.map((member) => [addressOf(member), member.id]))
     this.peers.keepOnly(new Set(this.nodesByAddress.keys()))
+    const { id, incarnation } = this.options.member
+    this.isNamed = ring.member(id)?.incarnation === incarnation
     this.receiver.follow(ring)
     this.manager.follow(ring.description)
-    const { id, incarnation } = this.options.member
     this.life.follow(ring, id, incarnation, this.receiver.isReceiving)
     if (this.isToldToLeave && !this.isInRing) this.life.tell('gave.up')
     for (const exchange of this.inFlight.all()) exchange.ringChanged()

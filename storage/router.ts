@@ -41,7 +41,7 @@ export class Router {
   }
 
   route(request: Request): void {
-    const { runtime, ring, inFlight, readBytes, self } = this.desk
+    const { runtime, ring, inFlight, readBytes, self, isNamed } = this.desk
     if (runtime.hostMicros() > request.deadline) {
       return replyError(runtime, request, 'TIMEOUT', 'the deadline passed')
     }
@@ -54,7 +54,8 @@ export class Router {
     if (inFlight.size >= nodeInFlightMax || readBytes.isSpent) {
       return replyError(runtime, request, 'OVERLOADED', `${self} has too many requests`)
     }
-    if (!ring.arcOf(request.token).owners.includes(self)) return this.passOn(request)
+    const isOwner = ring.arcOf(request.token).owners.includes(self)
+    if (!isOwner || !isNamed) return this.passOn(request, isOwner)
     if (request.kind === 'put') new PutCoordination(this.desk, request).begin()
     else new GetCoordination(this.desk, request).begin()
   }
@@ -81,9 +82,14 @@ export class Router {
     replyError(desk.runtime, request, 'FORMING', message)
   }
 
-  private passOn(request: Request): void {
+  /** Where another life of this node is the owner, its copy counts and the one here does not. */
+  private passOn(request: Request, isOthers: boolean): void {
     if (request.direct) return new Forward(this.desk, request).begin()
-    const { runtime, ring } = this.desk
+    const { runtime, ring, self } = this.desk
+    if (isOthers) {
+      const message = `this is not the life of ${self} that the ring of epoch ${ring.epoch} names`
+      return replyError(runtime, request, 'STOPPING', message)
+    }
     runtime.send(request.from, { kind: 'stale', id: request.id, epoch: ring.epoch })
   }
 }

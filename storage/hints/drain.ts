@@ -94,7 +94,7 @@ export class Drain {
     const arc = this.ring.arcOf(entry.token)
     const owners = everyOwner(arc)
     for (const owner of owners) {
-      const canBeReached = owner === this.desk.self || this.isReachable(owner)
+      const canBeReached = this.isSelf(owner) || this.isReachable(owner)
       if (!canBeReached) this.unreachable.add(owner)
     }
     const parcel = {
@@ -104,6 +104,11 @@ export class Drain {
       missing: owners.length,
     }
     return owners.length > 0 && this.isDeliverable(parcel) ? [parcel] : []
+  }
+
+  /** Another life of this node is somebody else, with a store of its own. */
+  private isSelf(owner: NodeId): boolean {
+    return owner === this.desk.self && this.desk.isNamed
   }
 
   private isReachable(owner: NodeId): boolean {
@@ -151,7 +156,7 @@ export class Drain {
     settled: (isDelivered: boolean) => void,
   ): void {
     const entries = parcels.map(({ entry }) => entry)
-    if (owner === this.desk.self) return this.keep(entries, born, settled)
+    if (this.isSelf(owner)) return this.keep(entries, born, settled)
     const question = (id: number, epoch: number) =>
       ({ kind: 'handoff.push', id, epoch, reason: 'hinted', entries, born }) as const
     ask(this.desk, owner, handoffRetryMs, question, (reply) =>
