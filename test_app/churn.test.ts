@@ -18,6 +18,7 @@ test.serial(
     const writer = await connect(t, swarm)
     const reader = await connect(t, swarm)
     const load = new VerifiedLoad({ writer, reader, keys, inFlight })
+    t.teardown(() => load.stop())
     await load.preload()
     for (let round = 1; round <= rounds; round++) {
       load.start()
@@ -47,6 +48,7 @@ test.serial(
     const writer = await connect(t, swarm)
     const reader = await connect(t, swarm)
     const load = new VerifiedLoad({ writer, reader, keys: 100_000, inFlight })
+    t.teardown(() => load.stop())
     await load.preload()
     const old = (await swarm.status()).nodes.map(({ id }) => id)
     load.start()

@@ -42,6 +42,7 @@ test.serial(
     const writer = await connect(t, swarm)
     const reader = await connect(t, swarm)
     const load = new VerifiedLoad({ writer, reader, keys: 2_000, inFlight: 32 })
+    t.teardown(() => load.stop())
     await load.preload()
     load.start()
     for (const { id } of (await swarm.status()).nodes) {
