@@ -19,7 +19,7 @@ import {
 } from '../shared/os/linux.js'
 import { type ClosableLog, openLog } from '../shared/os/log.js'
 import { readProcessFile, writeProcessFile } from '../shared/os/process-files.js'
-import { openRingFiles } from '../shared/os/ring-files.js'
+import { openRingFiles, removeDeadDrafts } from '../shared/os/ring-files.js'
 import { openSocketRuntime, type SocketRuntime } from '../shared/os/sockets.js'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
@@ -136,6 +136,7 @@ async function serve(
   const runtime = await openSocketRuntime(listening)
   const self = ownProcessId()
   const removeProcessFile = writeProcessFile(run, { role: 'manager', address: 'manager', ...self })
+  removeDeadDrafts(run)
   try {
     await live(runtime)
     // Only after a good end: a standby takes a file whose process is gone for a call to take over.

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import type { GTStoreError } from '../protocol/errors.js'
 import { ringFilesConformance, ringOf } from '../runtime/ring-files.test-suite.js'
-import { openRingFiles } from './ring-files.js'
+import { openRingFiles, removeDeadDrafts } from './ring-files.js'
 
 const root = mkdtempSync(join(tmpdir(), 'gtstore-rings-'))
 test.after.always(() => rmSync(root, { recursive: true }))
@@ -30,6 +30,16 @@ test('other files are not rings', (t) => {
     writeFileSync(join(run, name), '')
   }
   t.is(openRingFiles(run).newest(), undefined)
+})
+
+test('drafts of dead processes are removed, and nothing else', (t) => {
+  const run = freshRun()
+  const foreign = `draft-8.${process.ppid}`
+  const others = ['ring.7', 'draft-x.1', 'manager.sock', 'process.n1.1.json']
+  const dead = [`draft-7.${2 ** 22 + 1}`, `draft-12.${2 ** 22 + 2}`, `draft-9.${process.pid}`]
+  for (const name of [foreign, ...others, ...dead]) writeFileSync(join(run, name), '')
+  removeDeadDrafts(run)
+  t.deepEqual(readdirSync(run).sort(), [foreign, ...others].sort())
 })
 
 test('a run directory that is gone has no rings', (t) => {

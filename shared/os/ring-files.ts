@@ -18,11 +18,25 @@ import { join } from 'node:path'
 import { GTStoreError } from '../protocol/errors.js'
 import type { RingDescription } from '../ring/description.js'
 import type { RingFiles } from '../runtime/ports.js'
+import { startTimeOf } from './linux.js'
 
 const filePrefix = 'ring.'
 
 export function openRingFiles(run: string): RingFiles {
   return new LinkedRingFiles(run)
+}
+
+/**
+ * Removes what managers left that died while they published. A draft is complete or nobody's: its name
+ * bears the pid of its writer, and who has that pid now and publishes the same epoch writes it anew.
+ */
+export function removeDeadDrafts(run: string): void {
+  for (const name of readdirSync(run)) {
+    const pid = /^draft-\d+\.(\d+)$/.exec(name)?.[1]
+    if (pid === undefined) continue
+    const isWritten = Number(pid) !== process.pid && startTimeOf(Number(pid)) !== undefined
+    if (!isWritten) rmSync(join(run, name), { force: true })
+  }
 }
 
 class LinkedRingFiles implements RingFiles {
