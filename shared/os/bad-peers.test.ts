@@ -114,6 +114,10 @@ test('who says no hello is closed after a while, who says it is not', async (t) 
   t.true(performance.now() - started > helloTimeoutMs * 0.8)
   t.deepEqual(node.told.events, ['c-idle opened'])
   t.false(idle.socket.destroyed)
+  t.deepEqual(
+    node.log.lines.map(({ message }) => message),
+    Array(2).fill('connection closed: the peer is silent'),
+  )
 })
 
 test('who accepts but does not answer the hello counts as gone', async (t) => {
@@ -123,6 +127,12 @@ test('who accepts but does not answer the hello counts as gone', async (t) => {
   node.runtime.send('n2.1', { kind: 'put.ok', id: 1 })
   await node.told.saw('n2.1 closed')
   t.deepEqual(node.told.events, ['n2.1 closed'])
+  t.deepEqual(node.log.lines, [
+    {
+      message: 'connection closed: the peer is silent',
+      fields: { peer: 'n2.1', reason: 'no answer to our hello in 5 s: it is paused or hangs' },
+    },
+  ])
 })
 
 test('another protocol version is refused with both named', async (t) => {

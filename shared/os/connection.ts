@@ -55,7 +55,7 @@ export class Connection {
     this.lane = dialled?.lane ?? 'data'
     this.#writer = new FrameWriter(owner.frameBytesMax)
     this.#reader = new FrameReader(owner.frameBytesMax)
-    this.#helloTimer = setTimeout(() => this.#fail('no hello in time'), helloTimeoutMs).unref()
+    this.#helloTimer = setTimeout(() => this.#givenUp(), helloTimeoutMs).unref()
     socket.on('error', (error) => owner.log.debug({ peer: this.peer, error }, 'socket error'))
     socket.on('end', () => this.destroy())
     socket.on('close', () => {
@@ -166,6 +166,15 @@ export class Connection {
   #setOpen(): void {
     clearTimeout(this.#helloTimer)
     this.open = true
+  }
+
+  /** A paused process keeps its socket, accepts and says nothing: no offence against the protocol. */
+  #givenUp(): void {
+    const reason = this.#dialled
+      ? `no answer to our hello in ${helloTimeoutMs / 1000} s: it is paused or hangs`
+      : `no hello in ${helloTimeoutMs / 1000} s`
+    this.#owner.log.warn({ peer: this.peer, reason }, 'connection closed: the peer is silent')
+    this.destroy()
   }
 
   #fail(reason: string): void {
