@@ -29,7 +29,7 @@ export function openLog(options: {
       name,
       level,
       timestamp: pino.stdTimeFunctions.isoTime,
-      serializers: { error: pino.stdSerializers.err },
+      serializers: { err: serialized, error: serialized },
     },
     output,
   )
@@ -40,6 +40,20 @@ export function openLog(options: {
     error: (fields, message) => log.error(fields, message),
     close: () => rotating?.close(),
   }
+}
+
+/** As pino does it, but what an error says of its cause is not said twice. */
+function serialized(error: Error): object {
+  const fields = pino.stdSerializers.err(error)
+  if (error instanceof Error) fields.message = messageOf(error)
+  return fields
+}
+
+/** With those of its causes, where it does not hold them. */
+function messageOf({ message, cause }: Error): string {
+  if (!(cause instanceof Error)) return message
+  const reason = messageOf(cause)
+  return message.includes(reason) ? message : `${message}: ${reason}`
 }
 
 /** `<file>` is the newest; `<file>.1` and `<file>.2` are older. */
