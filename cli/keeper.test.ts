@@ -96,6 +96,14 @@ test('never to be restarted means so, unless it is asked for before its end is n
   t.is(notes.length, 2)
 })
 
+test('why it is started is told where somebody asked for it, and it did not run', async (t) => {
+  const { keeper, children, notes } = keep(t, [])
+  keeper.start('the manager asked for it')
+  keeper.start('a command asked for it')
+  const [first] = children
+  t.deepEqual(notes, [`n1 is started (pid ${first?.pid}): the manager asked for it`])
+})
+
 test('whoever runs under the name by then is adopted instead of a second start', async (t) => {
   const other = stranger(t)
   let runs = false

@@ -54,14 +54,14 @@ export class Keeper {
     return this.#process
   }
 
-  /** Starts it at once, also where it would stay down; nothing while it runs. */
-  start(): void {
+  /** Starts it at once, also where it would stay down; nothing while it runs. `why` is told. */
+  start(why?: string): void {
     if (this.#released) return
-    if (this.#process === undefined) this.#startNow()
+    if (this.#process === undefined) this.#startNow(why)
     else this.#asked = !isProcessAlive(this.#process)
   }
 
-  #startNow(): void {
+  #startNow(why?: string): void {
     clearTimeout(this.#timer)
     const running = this.name === '' ? undefined : this.#options.running(this.name)
     if (running !== undefined) {
@@ -73,6 +73,8 @@ export class Keeper {
     child.once('error', (error) => this.#crashed(`cannot be started: ${error.message}`))
     if (child.pid === undefined) return
     this.#process = { pid: child.pid, startTime: startTimeOf(child.pid) ?? '' }
+    const name = this.name || 'a new node'
+    if (why !== undefined) this.#options.note(`${name} is started (pid ${child.pid}): ${why}`)
     child.once('exit', (code, signal) => {
       if (code === 0) this.#ended('clean')
       else if (code === exitCodes.anotherManager) this.#supplanted()

@@ -17,7 +17,8 @@ export interface ManagerLinkOptions {
   /** How many nodes the supervisor starts by itself. */
   readonly nodes: number
   onRegistered(nodes: readonly NodeId[]): void
-  onSpawn(node: NodeId): void
+  /** `who` asks for the process of a node. */
+  onSpawn(node: NodeId, who: string): void
 }
 
 export class ManagerLink implements Process {
@@ -68,7 +69,9 @@ export class ManagerLink implements Process {
   received(from: Address, message: Message): void {
     if (this.#ended) return
     // Commands may ask for a node, too.
-    if (message.kind === 'node.spawn') return this.#options.onSpawn(message.node)
+    if (message.kind === 'node.spawn') {
+      return this.#options.onSpawn(message.node, from === manager ? 'the manager' : 'a command')
+    }
     if (from !== manager) return
     switch (message.kind) {
       case 'supervisor.register.ok':

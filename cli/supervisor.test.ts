@@ -51,6 +51,8 @@ test.serial('a node and a manager that were killed are started again', async (t)
   while (!swarm.processes().some(isNew)) await delay(20)
   t.is((await swarm.gtstore('get', 'city')).stdout, 'Bochum')
   t.is((await swarm.gtstore('node', 'add')).exitCode, 0, 'the new manager has its supervisor')
+  const { stdout } = await swarm.gtstore('logs', 'supervisor')
+  t.regex(stdout, /n4 is started \(pid \d+\): the manager asked for it/)
 })
 
 test.serial('with --restart never what was killed stays down', async (t) => {

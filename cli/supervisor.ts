@@ -94,7 +94,7 @@ export class Supervisor {
       runtime,
       nodes: options.options.nodes,
       onRegistered: (nodes) => this.#registeredWith(nodes),
-      onSpawn: (node) => this.#spawn(node),
+      onSpawn: (node, who) => this.#spawn(node, `${who} asked for it`),
     })
     runtime.attach(this.#link)
   }
@@ -204,11 +204,11 @@ export class Supervisor {
     for (let count = 0; count < missing; count++) this.#spawn('')
   }
 
-  #spawn(node: NodeId | ''): void {
+  #spawn(node: NodeId | '', why?: string): void {
     for (const keeper of this.#nodes) keeper.learnName()
     const kept = [...this.#nodes].find(({ name }) => node !== '' && name === node)
     const keeper = kept ?? this.#keepNode(node)
-    keeper.start()
+    keeper.start(why)
   }
 
   #keepManager(): Keeper {
