@@ -2,6 +2,7 @@
 import type { NodeReport } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Verdict } from './evictions.js'
+import type { ManagerState, Ticket } from './state.js'
 
 export interface NoticeSources {
   readonly verdicts: readonly Verdict[]
@@ -9,24 +10,39 @@ export interface NoticeSources {
   readonly starved: readonly NodeId[]
   readonly replicas: number
   readonly nodes: readonly NodeReport[]
+  readonly state: Pick<ManagerState, 'tickets'>
 }
 
-export function noticesOf({ verdicts, starved, replicas, nodes }: NoticeSources): string[] {
+export function noticesOf(from: NoticeSources): string[] {
+  const { verdicts, starved, replicas, nodes } = from
   const fates = verdicts.flatMap((verdict) => fateOf(verdict, replicas, starved) ?? [])
   const full = nodes
     .filter((node) => node.readOnly)
     .map(({ id }) => `${id} takes no writes, its disk is nearly full: make room on it`)
-  return [...starved.map((node) => lackOf(node, nodes)), ...fates, ...full]
+  return [...starved.map((node) => lackOf(node, from)), ...fates, ...full]
 }
 
-function lackOf(node: NodeId, nodes: readonly NodeReport[]): string {
-  const down = nodes.filter(({ state }) => state === 'down').map(({ id }) => id)
-  const givingUp = down.map((id) => `\`gtstore node remove ${id} --force --accept-loss\``)
-  return (
-    `${node} cannot be taken out: too few nodes that hold its ranges are up (down: ` +
-    `${down.join(', ')}). Start them again with \`gtstore node restart ID\`; if the data of one ` +
-    `is gone for good, give it up: ${givingUp.join(', ')}`
-  )
+/** What was given up is not asked for again, and what was taken out by force is no source. */
+function lackOf(node: NodeId, { nodes, state }: NoticeSources): string {
+  const ticketOf = (id: NodeId): Ticket | undefined =>
+    state.tickets.find((ticket) => ticket.outcome === 'open' && ticket.node === id)
+  const dead = nodes.filter((it) => it.state === 'down').map(({ id }) => id)
+  const down = dead.filter((id) => ticketOf(id)?.acceptLoss !== true)
+  const givenUp = dead.filter((id) => !down.includes(id))
+  const causes = [listed('down', down), listed('given up', givenUp)].filter((each) => each !== '')
+  const lack = `${node} cannot be taken out: too few nodes that hold its ranges are up`
+  const start = down.every((id) => ticketOf(id)?.force)
+    ? ''
+    : '. Start them again with `gtstore node restart ID`'
+  const commands = down.map((id) => {
+    return `\`gtstore node ${ticketOf(id)?.change ?? 'remove'} ${id} --force --accept-loss\``
+  })
+  const givingUp = `; if the data of one is gone for good, give it up: ${commands.join(', ')}`
+  return `${lack} (${causes.join('; ')})${start}${commands.length === 0 ? '' : givingUp}`
+}
+
+function listed(what: string, nodes: readonly NodeId[]): string {
+  return nodes.length === 0 ? '' : `${what}: ${nodes.join(', ')}`
 }
 
 function fateOf(
