@@ -44,6 +44,8 @@ export const freeBytesLeast = 1024 * 1024 * 1024
 export const signalMs = 5_000
 /** A node that was started again serves within this time, unless its store is large. */
 export const restartMs = 15_000
+/** One that said why it ended and is not back after so long is not waited for. */
+export const saidEnoughMs = 1_000
 /** How often nodes are asked how far their repair is, and `--watch` shows transfers. */
 export const repairPollMs = 100
 /** What was skipped because a node had only just come back is compared after this pause, so often. */

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { openAdmin } from '../client/admin.js'
@@ -152,6 +154,22 @@ test.serial('a node that never was, and a name that is none', async (t) => {
   }
   t.is((await swarm.gtstore('node', 'restart', 'manager')).exitCode, 2)
   t.true((await swarm.status()).nodes.every(({ state }) => state === 'active'))
+})
+
+test.serial('a node that was taken out by force: what happened and what to do', async (t) => {
+  const swarm = await start(t, '-n', '4')
+  const { gtstore, data } = swarm
+  t.is((await gtstore('node', 'remove', 'n2', '--force')).exitCode, 0)
+  const restart = await gtstore('node', 'restart', 'n2')
+  t.is(restart.exitCode, 1)
+  t.regex(restart.stderr, /n2 was started and ended: a command took n2 out of the swarm/)
+  t.regex(restart.stderr, /`gtstore node add` starts a new node/)
+  rmSync(join(data, 'nodes', 'n2'), { recursive: true })
+  for (const action of ['kill', 'restart']) {
+    const { exitCode, stderr } = await gtstore('node', action, 'n2')
+    t.is(exitCode, 1)
+    t.regex(stderr, /n2 has left the swarm or was taken out of it, and its id is not used again/)
+  }
 })
 
 test.serial('a node that was started by hand is restarted by the supervisor too', async (t) => {

@@ -15,8 +15,9 @@ import { readSwarmFile } from '../shared/os/swarm-file.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { NodeId } from '../shared/ring/description.js'
 import { CommandError, exitCodes } from './errors.js'
-import { restartMs, signalMs, watchProcessesMs } from './limits.js'
+import { restartMs, saidEnoughMs, signalMs, watchProcessesMs } from './limits.js'
 import type { Context } from './options.js'
+import { Utterances } from './processes.js'
 import { formatDuration } from './quantities.js'
 
 /** `n3`, or `manager`. */
@@ -55,23 +56,21 @@ export async function resume(context: Context, _flags: object, name: Name): Prom
 
 /** Only a supervisor starts processes; without one nothing is killed either. */
 export async function restart(context: Context, _flags: object, node: NodeId): Promise<number> {
-  const { run, output, command } = context
+  const { run, output } = context
   checkRunDirectory(run)
   const running = processOf(run, node)
   if (running === undefined && !isKnown(context, node)) throw noSuchNode(context, node)
   if (!hasSupervisor(run)) throw nobodyStarts(context, node, running !== undefined)
   if (running !== undefined) await end(running)
   await using admin = await openAdmin({ run })
-  await admin.spawn(node)
+  const said = new Utterances(context.data, node)
   const before = new Set(listProcesses(run).map(({ pid }) => pid))
-  const fresh = await until(restartMs, () => processOf(run, node) ?? stranger(run, node, before))
-  if (fresh === undefined) {
-    throw new CommandError(
-      exitCodes.failure,
-      `the supervisor was told to start ${node}, but it does not run after ${restartMs / 1000} s`,
-      `see \`${command} logs supervisor ${node}\`; a node waits for the manager: \`${command} status\``,
-    )
-  }
+  await admin.spawn(node)
+  const patience = new LastWords(said)
+  const fresh = await until(restartMs, () => {
+    return processOf(run, node) ?? stranger(run, node, before) ?? patience.words
+  })
+  if (fresh === undefined || typeof fresh === 'string') throw notStarted(context, node, fresh)
   const killed = running === undefined ? null : running.pid
   const id = fresh.address.replace(/\.\d+$/, '')
   output.result({ id, pid: fresh.pid, killed, action: 'restart' }, () => {
@@ -82,6 +81,23 @@ export async function restart(context: Context, _flags: object, node: NodeId): P
     return `${node} ${was}; the supervisor started it again: pid ${fresh.pid}`
   })
   return exitCodes.ok
+}
+
+/** What a process said before it ended, once it did not come back: the supervisor tries again. */
+class LastWords {
+  readonly #said: Utterances
+  #since: number | undefined
+
+  constructor(said: Utterances) {
+    this.#said = said
+  }
+
+  get words(): string | undefined {
+    const words = this.#said.lastWords()
+    if (words === '') return undefined
+    this.#since ??= performance.now()
+    return performance.now() - this.#since < saidEnoughMs ? undefined : words
+  }
 }
 
 function find(context: Context, name: Name): ProcessEntry {
@@ -192,8 +208,33 @@ function whilePaused({ command, data }: Context, name: Name): string {
   return `${resumes}; after ${formatDuration(stored.evictAfterMs)} it may lose its place (--evict-after)`
 }
 
-function noSuchNode({ run }: Context, node: NodeId): GTStoreError {
+/** Ids are given out in order: one below that of a member was somebody's. */
+function noSuchNode({ run, command }: Context, node: NodeId): GTStoreError {
+  const members = openRingFiles(run).newest()?.members ?? []
+  if (members.some(({ id }) => numberOf(id) > numberOf(node))) {
+    const text =
+      `${node} has left the swarm or was taken out of it, and its id is not used again: ` +
+      `\`${command} node add\` starts a new node`
+    return new GTStoreError('NOT_FOUND', text)
+  }
   return new GTStoreError('NOT_FOUND', `there is no node ${node} in ${run}`)
+}
+
+function numberOf(node: NodeId): number {
+  return Number(node.slice(1))
+}
+
+function notStarted({ command }: Context, node: NodeId, said: string | undefined): CommandError {
+  const logs = `\`${command} logs supervisor ${node}\``
+  if (said !== undefined) {
+    const next = `see ${logs}; \`${command} node add\` starts a new node`
+    return new CommandError(exitCodes.failure, `${node} was started and ended: ${said}`, next)
+  }
+  return new CommandError(
+    exitCodes.failure,
+    `the supervisor was told to start ${node}, but it does not run after ${restartMs / 1000} s`,
+    `see ${logs}; a node waits for the manager: \`${command} status\``,
+  )
 }
 
 function notRunning(context: Context, name: Name): CommandError {

@@ -4,7 +4,7 @@
  * prints past that, at worst its last words, goes to a second file of its name.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
@@ -101,10 +101,21 @@ export class Utterances {
 /** A log that was rotated since is read from its beginning. */
 function linesOf(path: string, from: number): string[] {
   const size = sizeOf(path)
-  if (size === 0) return []
-  const bytes = readFileSync(path).subarray(size < from ? 0 : from)
-  const texts = bytes.toString('utf8').split('\n')
+  const start = size < from ? 0 : from
+  if (size === start) return []
+  const texts = textOf(path, start, size).split('\n')
   return texts.filter((text) => text !== '').map((text) => readable(text))
+}
+
+function textOf(path: string, start: number, end: number): string {
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(end - start)
+    const length = readSync(file, bytes, 0, bytes.length, start)
+    return bytes.toString('utf8', 0, length)
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** A line of a log as `gtstore logs` shows it, anything else as it is. */
