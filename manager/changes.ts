@@ -39,18 +39,19 @@ export class ChangeQueue {
     if (!this.has('join', node)) this.#intents = [...this.#intents, { kind: 'join', node }]
   }
 
-  /** The weightier wish counts: a command's most, the process's own least. */
-  leave(node: NodeId, origin: LeaveOrigin): void {
+  /** The weightier wish counts: a command's most, the process's own least. True: it is the first. */
+  leave(node: NodeId, origin: LeaveOrigin): boolean {
     const isOwn = origin === 'process'
     if (!this.has('leave', node)) {
       this.#intents = [...this.#intents, { kind: 'leave', node, origin, isOwn }]
-      return
+      return true
     }
     this.#intents = this.#intents.map((it) => {
       if (it.kind !== 'leave' || it.node !== node) return it
       const heavier = weight[origin] > weight[it.origin] ? origin : it.origin
       return { ...it, origin: heavier, isOwn: it.isOwn || isOwn }
     })
+    return false
   }
 
   /** Only these are down for too long: of the others' evictions, what the process wants remains. */

@@ -1,6 +1,11 @@
 /** Who is down, who is evicted for it, and who is not. */
 import test, { type ExecutionContext } from 'ava'
-import { evictAfterMsDefault, managerRepeatMs, suspicionMs } from '../shared/runtime/limits.js'
+import {
+  evictAfterMsDefault,
+  gossipPeriodMs,
+  managerRepeatMs,
+  suspicionMs,
+} from '../shared/runtime/limits.js'
 import type { FakeNode } from './node.fixture.js'
 import { servingWorld, type World } from './world.fixture.js'
 
@@ -235,6 +240,24 @@ test('at most a third is evicted at once, together, however many are down', (t) 
   more.world.run(longMs)
   t.regex(more.world.status.notices.join(), /at most a third/)
   t.is(new Set(more.world.ring?.placement.nodes).size, 9)
+})
+
+test('a leave that is asked for while an eviction waits outlives the eviction', (t) => {
+  const { world, nodes } = servingWorld(5, { readQuorum: 1, writeQuorum: 3 })
+  const [dead, silent, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  for (const by of ['manager', 'n3', 'n4', 'n5']) world.cuts.add(`${by}>n2`)
+  world.run(2 * suspicionMs)
+  dead.die()
+  const isQueued = () =>
+    world.status.changes.some(({ change, node }) => change === 'evict' && node === 'n2')
+  world.until(isQueued, 'an eviction that waits')
+  const { id: node, incarnation, address = '' } = silent
+  world.toManager(address, { kind: 'node.leave', id: 3, node, incarnation })
+  world.run(10)
+  world.cuts.clear()
+  world.run(gossipPeriodMs + 10)
+  t.is(reportOf(world, 'n2')?.reason, '')
+  world.untilSettled([dead.restart(), ...rest])
 })
 
 test('too few owners live: the dead are started again, once, and with their data', (t) => {

@@ -153,9 +153,8 @@ export class Membership {
   leave(node: NodeId): boolean {
     const { ring } = this.#state
     if (this.#wishes.isMember(node)) {
-      if (this.queue.has('leave', node)) return false
-      this.queue.leave(node, 'process')
-      this.advance()
+      // Also of one that is to be evicted: it goes even if it answers again and may stay.
+      if (this.queue.leave(node, 'process')) this.advance()
       return false
     }
     this.queue.drop('join', node)
