@@ -5,12 +5,16 @@
  * the node too, or a cut between the two alone would cost the swarm a copy. And however many are down,
  * at most a third goes at once, and never so many that fewer than N remain: a fault that takes half of
  * the nodes is more likely one of the host, which ends by itself, than the death of so many.
+ *
+ * A third may be unable to go alone, since what it held would be copied to others that are just as dead.
+ * Then those go with it that have been down for as long again: by then the fault did not end by itself,
+ * and nothing else would ever mend the swarm.
  */
 import type { Member, NodeId, RingDescription } from '../shared/ring/description.js'
 import { compareNodes } from '../shared/ring/ring.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import type { Health } from './health.js'
-import { distinctNodes } from './plan.js'
+import { distinctNodes, type Plan } from './plan.js'
 
 /** What becomes of a member that is down. */
 export interface Verdict {
@@ -31,7 +35,13 @@ export interface EvictionOptions {
   readonly member: (node: NodeId) => Member | undefined
   /** It leaves anyway, because a command or the loss of its store asks for it. */
   readonly isCommanded: (node: NodeId) => boolean
+  /** Data can be copied from it and to it. */
+  readonly helps: (node: NodeId) => boolean
+  readonly planLeave: (ring: RingDescription, leave: readonly NodeId[]) => Plan
 }
+
+/** Beyond a third goes only who has been down for so many times the usual. */
+const patience = 2
 
 export class Evictions {
   readonly #options: EvictionOptions
@@ -46,20 +56,47 @@ export class Evictions {
     const nodes = distinctNodes(ring.placement.nodes)
     const commanded = nodes.filter(isCommanded).length
     const spare = nodes.length - commanded - ring.placement.replicas
-    let free = Math.min(Math.max(1, Math.floor(nodes.length / 3)), spare)
     const lives = nodes.flatMap((node) => member(node) ?? [])
     const up = lives.filter((life) => health.down(life) === '')
     const down = lives.filter((life) => health.down(life) !== '' && !isCommanded(life.id))
     down.sort((a, b) => health.downFor(b) - health.downFor(a) || compareNodes(a.id, b.id))
+    const isDoubted = (life: Member) =>
+      up.filter((other) => health.doubts(other, life)).length * 2 > up.length
+    const overdue = down.filter((life) => health.downFor(life) >= evictAfterMs && isDoubted(life))
+    const due = spare > 0 ? this.#first(ring, overdue, nodes.length / 3, spare) : []
     return down.map((life) => {
       const { id: node } = life
       const leftMs = Math.max(0, evictAfterMs - health.downFor(life))
       if (spare <= 0) return { node, verdict: 'too few would be left', leftMs }
       if (leftMs > 0) return { node, verdict: 'waits', leftMs }
-      const doubting = up.filter((other) => health.doubts(other, life)).length
-      if (doubting * 2 <= up.length) return { node, verdict: 'others reach it', leftMs }
-      return { node, verdict: free-- > 0 ? 'due' : 'one of too many', leftMs }
+      if (!isDoubted(life)) return { node, verdict: 'others reach it', leftMs }
+      return { node, verdict: due.includes(life) ? 'due' : 'one of too many', leftMs }
     })
+  }
+
+  /** A third, and as many more as it takes, and as there are, where these cannot go alone. */
+  #first(
+    ring: RingDescription,
+    overdue: readonly Member[],
+    third: number,
+    spare: number,
+  ): readonly Member[] {
+    const { health, evictAfterMs } = this.#options
+    const isLong = (life: Member) => health.downFor(life) >= patience * evictAfterMs
+    const most = Math.min(overdue.length, spare)
+    let count = Math.min(Math.max(1, Math.floor(third)), most)
+    const isNextLong = () => count < most && overdue.slice(0, count + 1).every(isLong)
+    while (isNextLong() && this.#isStuck(ring, overdue.slice(0, count))) count++
+    return overdue.slice(0, count)
+  }
+
+  /** Who is down would have to be given data. All that go without their help go together. */
+  #isStuck(ring: RingDescription, evicted: readonly Member[]): boolean {
+    const { isCommanded, helps, planLeave } = this.#options
+    const ids = evicted.map(({ id }) => id)
+    const commanded = ring.placement.nodes.filter((node) => isCommanded(node) && !helps(node))
+    const plan = planLeave(ring, distinctNodes(ids, commanded))
+    return 'blocked' in plan && !plan.starved
   }
 
   due(ring: RingDescription): NodeId[] {

@@ -242,6 +242,28 @@ test('at most a third is evicted at once, together, however many are down', (t) 
   t.is(new Set(more.world.ring?.placement.nodes).size, 9)
 })
 
+test('those that cannot go alone go together, once they have been down for long', (t) => {
+  const { world, nodes } = servingWorld(5, { readQuorum: 1, writeQuorum: 3 })
+  for (const node of nodes.slice(0, 2)) node.die()
+  world.run(longMs)
+  t.is(new Set(world.ring?.placement.nodes).size, 5)
+  t.regex(world.status.changes[0]?.reason ?? '', /n2 is down, and data is to be copied to it/)
+  world.untilSettled(nodes.slice(2))
+})
+
+test('beyond a third only those go that have been down for long', (t) => {
+  const { world, nodes } = servingWorld(5, { readQuorum: 1, writeQuorum: 3 })
+  const [first, second, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  first.die()
+  world.cuts.add('manager>n1')
+  world.run(evictAfterMsDefault - 1_000)
+  second.die()
+  world.run(evictAfterMsDefault + 15_000)
+  t.is(new Set(world.ring?.placement.nodes).size, 5)
+  const back = second.restart()
+  world.untilSettled([back, ...rest])
+})
+
 test('a leave that is asked for while an eviction waits outlives the eviction', (t) => {
   const { world, nodes } = servingWorld(5, { readQuorum: 1, writeQuorum: 3 })
   const [dead, silent, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]

@@ -7,7 +7,7 @@
  */
 import type { GTStoreError } from '../shared/protocol/errors.js'
 import type { Durability, MessageOf } from '../shared/protocol/messages.js'
-import { type ClaimSettings, planPlacement } from '../shared/ring/claim.js'
+import { type ClaimSettings, type MembershipDelta, planPlacement } from '../shared/ring/claim.js'
 import {
   addressOf,
   type Change,
@@ -34,6 +34,7 @@ import {
   joinersOf,
   leaversOf,
   obstacle,
+  type Plan,
   planChange,
   remembered,
 } from './plan.js'
@@ -77,6 +78,8 @@ export class Membership {
       evictAfterMs: options.evictAfterMs,
       member: (node) => this.member(node),
       isCommanded: (node) => this.#wishes.isCommanded(node),
+      helps: (node) => this.helps(node),
+      planLeave: ({ placement }, leave) => this.#plan(placement, { join: [], leave, replace: [] }),
     })
   }
 
@@ -322,8 +325,14 @@ export class Membership {
     return !this.#gathering.isOpen && this.#author.hasNewLife(ring)
   }
 
+  #plan(placement: Placement, delta: MembershipDelta): Plan {
+    const helps = remembered((node) => this.helps(node))
+    const parties = { helps, isGivenUp: (node: NodeId) => this.isGivenUp(node) }
+    return planChange(placement, delta, this.#options.settings, parties)
+  }
+
   #startNext(ring: RingDescription): void {
-    const { settings, log } = this.#options
+    const { log } = this.#options
     const helps = remembered((node) => this.helps(node))
     const candidates = this.queue.candidates((fresh) => this.#wishes.replaced(fresh), helps)
     const starved: NodeId[] = []
@@ -335,8 +344,7 @@ export class Membership {
         if (intents.length === 1) this.#stopLast(intent.node)
         continue
       }
-      const isGivenUp = (node: NodeId) => this.isGivenUp(node)
-      const plan = planChange(ring.placement, delta, settings, { helps, isGivenUp })
+      const plan = this.#plan(ring.placement, delta)
       if ('blocked' in plan) {
         this.queue.block(intents, plan.blocked)
         if (plan.starved) starved.push(...delta.leave, ...delta.replace.map(([old]) => old))
