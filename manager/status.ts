@@ -145,7 +145,7 @@ export function ticketReport(from: StatusSources, ticket: Reported): ChangeRepor
     return { ...report, state: 'copying', progress: progressOf(from, under) }
   }
   if (ticket.fresh !== '' && !from.queue.has('join', ticket.fresh)) {
-    return { ...report, state: 'waiting', reason: awaited(from, ticket.fresh) }
+    return { ...report, state: 'waiting', reason: awaited(from, ticket) }
   }
   return { ...report, state: 'queued', reason: from.queue.blocked(node) }
 }
@@ -155,9 +155,12 @@ function isPartOf({ node, fresh }: Reported, change: Change): boolean {
   return added && (node === '' || !change.next.nodes.includes(node))
 }
 
-function awaited(from: StatusSources, node: NodeId): string {
-  if (from.supervised) return `${node} is being started`
-  return `nobody is there to start ${node}: run \`gtstore up\`, or \`gtstore run node\` with its data`
+/** Who is to be replaced stays, dead or alive, for as long as nobody comes to stand in for it. */
+function awaited({ supervised }: StatusSources, { fresh, node }: Reported): string {
+  const until = node === '' ? '' : `; ${node} keeps its place until ${fresh} has joined`
+  if (supervised) return `${fresh} is being started${until}`
+  const byHand = `run \`gtstore up\`, or \`gtstore run node --node ${fresh}\``
+  return `nobody is there to start ${fresh}: ${byHand}${until}`
 }
 
 function progressOf(from: StatusSources, change: Change): HandoffProgress {
