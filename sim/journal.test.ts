@@ -103,3 +103,18 @@ test('a failed disk fails what waits and all that follows', (t) => {
   while (world.step());
   t.deepEqual(errors, ['EIO', 'EIO', 'EIO'])
 })
+
+test('what is on its way to the disk counts among the lines to come, until it is lost', (t) => {
+  const world = new World(1)
+  const lines: string[] = []
+  const journal = openJournal(lines, world)
+  journal.append('first', () => {})
+  journal.append('second', () => {})
+  t.deepEqual([replay(lines), replay(journal.lines)], [[], ['first', 'second']])
+  while (world.step());
+  journal.compact('both', () => {})
+  t.deepEqual([replay(lines), replay(journal.lines)], [['first', 'second'], ['both']])
+  journal.append('third', () => {})
+  journal.fail(new Error('EIO'))
+  t.deepEqual(journal.lines, lines)
+})

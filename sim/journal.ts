@@ -68,6 +68,14 @@ export class SimJournal<Step> implements Journal<Step> {
     for (const { done } of [...this.#syncing, ...this.#pending.splice(0)]) done(error)
   }
 
+  /** What the file will hold once everything that was appended is durable. */
+  get lines(): readonly string[] {
+    const future: JournalFile = { lines: [...this.#options.file.lines], slowMicros: 0 }
+    const underWay = this.#isSyncing ? this.#syncing : []
+    for (const pending of [...underWay, ...this.#pending]) write(future, pending)
+    return future.lines
+  }
+
   /** The process died. */
   crash(): void {
     if (!this.#isSyncing) return

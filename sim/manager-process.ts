@@ -85,6 +85,11 @@ export class ManagerProcess {
     return this.#manager
   }
 
+  /** Its journal, as it will be once all that is on its way to the disk has arrived there. */
+  get journaled(): readonly string[] {
+    return this.#journal.lines
+  }
+
   /** Gets no processor for so long. */
   stall(micros: Micros): void {
     this.#runtime.stall(micros)

@@ -125,10 +125,11 @@ export class Quiescence {
       .map(({ id }) => `${id} still keeps hints`)
   }
 
+  /** A step counts from when it is appended: what rests on it waits until it is durable. */
   #journal(): string[] {
-    const { manager, journal } = this.#swarm
+    const { manager } = this.#swarm
     if (manager === undefined) return ['there is no manager']
-    const folded = JSON.stringify(replay<Step>(journal.lines).reduce(fold, initialState))
+    const folded = JSON.stringify(replay<Step>(manager.journaled).reduce(fold, initialState))
     if (folded === JSON.stringify(manager.manager.state)) return []
     return [`the manager's state is not the fold of its journal, which is ${folded}`]
   }
