@@ -104,3 +104,35 @@ test('the codec stands between processes where the run asks for it', (t) => {
   t.deepEqual(seen, [{ ...message, key: Buffer.from(key) }])
   t.not(seen[0], message)
 })
+
+test('a queue is judged by what clients did not ask for while the peer did not read', (t) => {
+  const host = toyHost(1)
+  const a = new Toy(host, 'a')
+  new Toy(host, 'b')
+  const client = new Toy(host, 'c-1', false)
+  host.interference.cut(
+    (from) => from === 'a',
+    'holding',
+    60_000_000,
+    () => {},
+  )
+  const get = (id: number) =>
+    ({ kind: 'get', id, key: Buffer.from('k'), r: 0, born: 0, deadline: 0 }) as const
+  for (let id = 1; id <= 30; id++) {
+    host.world.at(id * 10_000, () => {
+      client.runtime.send('b', get(id))
+      a.runtime.send('b', ping(id))
+    })
+  }
+  runDown(host)
+  t.true(host.network.longestQueue <= 1)
+  host.interference.cut(
+    (from) => from === 'a',
+    'holding',
+    60_000_000,
+    () => {},
+  )
+  for (let id = 1; id <= 30; id++) host.world.at(id * 10_000, () => a.runtime.send('b', ping(id)))
+  runDown(host)
+  t.true(host.network.longestQueue >= 30)
+})

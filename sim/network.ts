@@ -24,6 +24,8 @@ export interface Link {
   readonly waiting: Message[]
   /** Messages sent and not arrived. */
   inFlight: number
+  /** What clients had asked for when the first of them was sent. */
+  askedBefore: number
   /** When the last message so far of each lane arrives at the other side. */
   readonly arrivals: Record<Lane, Micros>
 }
@@ -46,6 +48,7 @@ export class Network {
   readonly #options: NetworkOptions
   readonly #listening = new Map<Address, SimRuntime>()
   readonly #watchers: Watcher[] = []
+  #asked = 0
   #longestQueue = 0
 
   constructor(options: NetworkOptions) {
@@ -57,7 +60,10 @@ export class Network {
     this.#watchers.push(watcher)
   }
 
-  /** The most messages that ever waited for one peer. */
+  /**
+   * The most messages that ever waited for one peer, beyond one for each request that clients made
+   * meanwhile: so many are owed to a peer that does not read, and the limit in bytes is for them.
+   */
   get longestQueue(): number {
     return this.#longestQueue
   }
@@ -82,13 +88,16 @@ export class Network {
       from.links.set(to, link)
     }
     if (link.inFlight >= this.#options.inFlightMax) return undefined
+    if (link.inFlight === 0) link.askedBefore = this.#asked
     link.inFlight++
-    this.#longestQueue = Math.max(this.#longestQueue, link.inFlight)
+    const owed = this.#asked - link.askedBefore
+    this.#longestQueue = Math.max(this.#longestQueue, link.inFlight - owed)
     return link
   }
 
   transmit(link: Link, message: Message): void {
     for (const watcher of this.#watchers) watcher(link.owner.address, link.peer, message)
+    if (message.kind === 'get' || message.kind === 'put') this.#asked++
     if (link.state === 'open') this.#carry(link, message)
     else if (link.state !== 'closed') link.waiting.push(message)
     if (link.state === 'new') this.#dial(link)
@@ -227,5 +236,14 @@ export class Network {
 
 function newLink(owner: SimRuntime, peer: Address, state: Link['state']): Link {
   const arrivals = { data: 0, control: 0, bulk: 0 }
-  return { owner, peer, state, other: undefined, waiting: [], inFlight: 0, arrivals }
+  return {
+    owner,
+    peer,
+    state,
+    other: undefined,
+    waiting: [],
+    inFlight: 0,
+    askedBefore: 0,
+    arrivals,
+  }
 }
