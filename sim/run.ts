@@ -107,8 +107,12 @@ class Run {
     this.#settings = settings
     this.#world = new World(settings.seed, sink)
     this.#host = new Host(this.#world, settings)
+    const broken = new Set<string>()
     const onBreach = (invariant: string, detail: string) => {
-      if (!historiesOnly) this.#fail(`${invariant}: ${detail}`)
+      if (historiesOnly || broken.has(invariant)) return
+      // Until the run ends, one thing that is wrong is seen again with every message.
+      broken.add(invariant)
+      this.#fail(`${invariant}: ${detail}`)
     }
     const invariants = new Invariants(this.#host, onBreach)
     const flights = new FlightInvariants({
