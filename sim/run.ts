@@ -80,6 +80,8 @@ const readMicros = 10_000_000
 const repairMicros = 60_000_000
 /** Rounds that could not compare everything are made again. */
 const repairRoundsMax = 6
+/** Time for the failure detector to hear again of who was cut off until a moment ago. */
+const repairPauseMicros = 2_000_000
 
 /** Requests refused while the swarm forms do not count as load, and may be many. */
 const callsMaxFactor = 20
@@ -204,7 +206,8 @@ class Run {
     const begin = () =>
       repairs.round((round) => {
         rounds.push(round)
-        if (!isSettled(rounds)) begin()
+        if (isSettled(rounds)) return
+        this.#world.at(round.skipped > 0 ? repairPauseMicros : 0, begin)
       })
     begin()
     const isOver = () => isSettled(rounds) || rounds.length >= repairRoundsMax
