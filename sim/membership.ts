@@ -28,6 +28,7 @@ export class MembershipChanges {
   /** Members that will be gone, or were asked to go. */
   readonly #leaving = new Set<NodeId>()
   #joining = 0
+  #isStopped = false
   #begun = 0
   #ended = 0
   #overlapped = 0
@@ -39,6 +40,11 @@ export class MembershipChanges {
 
   start(): void {
     this.#next()
+  }
+
+  /** No further change is asked for. */
+  stop(): void {
+    this.#isStopped = true
   }
 
   get ended(): number {
@@ -59,8 +65,8 @@ export class MembershipChanges {
   #next(): void {
     const { world, settings } = this.#options.swarm.host
     const { mayForm, changePauseMs } = settings
-    if (this.areOver) return
     world.at(this.#random.between(1, changePauseMs) * 1000, () => {
+      if (this.#isStopped) return
       const changes: Change[] = ['add', 'replace', 'remove', ...(mayForm ? removals : [])]
       const isLate = this.#begun >= settings.changes
       const kind = this.#random.pick(changes)

@@ -56,7 +56,8 @@ export class NodeProcess {
       node,
       log: host.logOf(this.#enrollmentRuntime.address),
       onEnrolled: (ok) => this.#enrolled(ok),
-      onRefused: (error) => this.#end(`refused: ${error.message}`),
+      onRefused: ({ code, message }) =>
+        this.#end(code === 'NOT_FOUND' ? 'forgotten' : `refused: ${message}`),
     })
     this.#enrollmentRuntime.attach(enrollment)
     this.#enrollmentRuntime.arrive(() => enrollment.start())

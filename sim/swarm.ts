@@ -189,13 +189,19 @@ export class Swarm {
         this.#forget(kept)
         this.startNode('')
         break
+      case 'forgotten':
+        if (isMember === false) this.#deleteData(id)
+        this.#forget(kept)
+        if (!process.isLeaving) this.startNode('')
+        if (isFaulty) return
+        break
       case 'killed':
       case 'failed':
         kept.keeper.died()
         if (isFaulty) return
         break
       default:
-        // Its last life had left, and died before it could tidy up; or the ring without it is not out yet.
+        // A command took it out, and it died before it could tidy up; or the ring without it is not out yet.
         if (isFaulty && reason.startsWith('refused')) {
           return isMember === true ? kept.keeper.died() : this.#forget(kept)
         }
