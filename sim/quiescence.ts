@@ -25,6 +25,10 @@ export class Quiescence {
     this.#host = swarm.host
     this.#swarm = swarm
     this.#invariants = invariants
+  }
+
+  /** Looks again and again until it is reached. */
+  begin(): void {
     this.#poll()
   }
 
