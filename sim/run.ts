@@ -177,7 +177,9 @@ class Run {
     this.#badWeather()
     this.#brokenConnections()
     if (this.#faults !== undefined && !this.#suffer(this.#faults)) return
-    const isOver = () => this.#load.isOver && this.#load.isReady && this.#changes.areOver
+    const areBack = () => this.#faults?.areMended !== false
+    const isOver = () =>
+      this.#load.isOver && this.#load.isReady && this.#changes.areOver && areBack()
     const limit = this.#faults === undefined ? loadMicros : mendedMicros
     if (!this.#until(isOver, limit, 'load and changes did not end')) return
     this.#changes.stop()
