@@ -50,6 +50,7 @@ async function writeBehind(node: NodeId, key: string): Promise<void> {
   const born = runtime.hostMicros()
   runtime.send(addressOf(member), {
     kind: 'replica.put',
+    attached: null,
     id: 1,
     epoch,
     token: tokenOf(bytes),

@@ -15,6 +15,8 @@ test('a new swarm has six nodes, three replicas and majorities as quorums', (t) 
     valueBytesMax: 8 * 1024 * 1024,
     evictAfterMs: 30_000,
     sloppy: false,
+    mode: 'latest',
+    logOperations: false,
     handoffBytesPerSecond: 0,
   })
   for (const [replicas, majority] of [

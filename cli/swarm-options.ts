@@ -41,6 +41,8 @@ const flagNames: { readonly [K in keyof Asked]-?: string } = {
   evictAfterMs: '--evict-after',
   sloppy: '--sloppy',
   handoffBytesPerSecond: '--handoff-rate',
+  mode: '--replication',
+  logOperations: '--log-operations',
 }
 
 /** The options to run with: those stored if there are any, else those asked for and the defaults. */
@@ -98,6 +100,8 @@ function withDefaults(swarm: string, asked: Asked): SwarmOptions {
     evictAfterMs: asked.evictAfterMs ?? evictAfterMsDefault,
     sloppy: asked.sloppy ?? false,
     handoffBytesPerSecond: asked.handoffBytesPerSecond ?? 0,
+    mode: asked.mode ?? 'latest',
+    logOperations: asked.logOperations ?? false,
   }
 }
 

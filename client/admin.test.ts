@@ -87,6 +87,15 @@ test('dumps a node page by page', async (t) => {
   t.regex(missing.message, /n7\.1 does not run/)
 })
 
+const noCounts = {
+  puts: 1,
+  putsFailed: 2,
+  deletes: 3,
+  deletesFailed: 4,
+  gets: 5,
+  getsFailed: 6,
+}
+
 const noRepair = {
   pass: 4,
   running: true,
@@ -108,6 +117,7 @@ test('asks a node for its counts, for versions only, and to repair', async (t) =
     hints: { keys: 5, bytes: 6 },
     repair: noRepair,
     readOnly: false,
+    operations: { coordinated: noCounts, replicated: noCounts },
   } as const
   const asked: Message[] = []
   swarm.handler = (from, message, { runtime, address }) => {
@@ -139,6 +149,7 @@ function report(manager: StatusReport['manager']): StatusReport {
     readQuorum: 2,
     writeQuorum: 2,
     durability: 'sync',
+    mode: 'latest',
     manager,
     nodes: [],
     changes: [],

@@ -79,6 +79,7 @@ function answer(swarm: FakeSwarm, { runtime }: FakeProcess, from: Address, messa
   if (message.kind === 'client.register') {
     runtime.send(from, {
       kind: 'client.register.ok',
+      mode: 'latest',
       id: message.id,
       client: 42,
       boot: 3,

@@ -206,6 +206,7 @@ class Story {
   private register(from: string, id: number, count: number): void {
     this.core.received(from, {
       kind: 'client.register.ok',
+      mode: 'latest',
       id,
       client: 1,
       boot: 1,

@@ -33,6 +33,7 @@ function clientWithoutManager(pids: readonly number[]) {
 function registeredBy(node: Address, core: ClientCore, nodes: readonly Address[]): void {
   core.received(node, {
     kind: 'client.register.ok',
+    mode: 'latest',
     id: nodeRegistrationId,
     client: 31,
     boot: 6,

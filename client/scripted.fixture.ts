@@ -153,6 +153,7 @@ export function grant(
   if (asked?.message.kind !== 'client.register') throw new Error('no registration was sent')
   core.received('manager', {
     kind: 'client.register.ok',
+    mode: 'latest',
     id: asked.message.id,
     client: more.client ?? 7,
     boot: more.boot ?? 1,

@@ -5,6 +5,8 @@
  * on while it is down. Whether a message may come now is the machine's word (machine.ts), what it
  * leads to for the ring is `advance`'s (membership.ts), and nothing is told before it is journaled.
  */
+
+import type { Mode } from '../shared/data/mode.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { Durability, Message, MessageOf } from '../shared/protocol/messages.js'
 import { addressOf } from '../shared/ring/description.js'
@@ -41,6 +43,9 @@ export interface ManagerConfig {
   readonly sloppy: boolean
   /** What one node may receive by handoffs; 0: as fast as it can. */
   readonly handoffBytesPerSecond: number
+  readonly mode: Mode
+  /** Each operation is logged, with its outcome. */
+  readonly logOperations: boolean
 }
 
 export interface ManagerOptions {
@@ -112,8 +117,8 @@ export class Manager implements Process {
       log,
       send: (to: Address, message: Message) => this.#send(to, message),
     }
-    const { valueBytesMax, replicas } = config
-    this.#reception = new Reception({ ...parts, valueBytesMax, replicas })
+    const { valueBytesMax, replicas, mode } = config
+    this.#reception = new Reception({ ...parts, valueBytesMax, replicas, mode })
     this.#supervision = new Supervision(parts)
     this.#commands = {
       ledger: this.#ledger,
@@ -130,6 +135,7 @@ export class Manager implements Process {
       basics: {
         name: config.swarm,
         durability: config.durability,
+        mode,
         quorums: config,
         pid: options.self.pid,
         runDirectory: options.runDirectory,
@@ -250,8 +256,17 @@ export class Manager implements Process {
 
   #enroll(from: Address, message: MessageOf<'node.enroll'>): void {
     const { config } = this.#options
-    const { swarm: swarmName, durability, valueBytesMax, sloppy, handoffBytesPerSecond } = config
-    const options = { swarmName, durability, valueBytesMax, sloppy, handoffBytesPerSecond }
+    const { swarm: swarmName, durability, valueBytesMax, sloppy } = config
+    const { handoffBytesPerSecond, mode, logOperations } = config
+    const options = {
+      swarmName,
+      durability,
+      valueBytesMax,
+      sloppy,
+      handoffBytesPerSecond,
+      mode,
+      logOperations,
+    }
     const node = message.node === '' ? nextNodeId(this.#ledger.state) : message.node
     const record = this.#ledger.state.nodes[node]
     if (message.node !== '' && (record === undefined || record.lost)) {

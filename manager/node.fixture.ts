@@ -231,12 +231,22 @@ export class FakeNode {
       hints: { keys: 0, bytes: 0 },
       repair: noRepair,
       readOnly: false,
+      operations: { coordinated: noCounts, replicated: noCounts },
     })
   }
 
   #tell(message: Message): void {
     if (this.address !== undefined) this.#world.toManager(this.address, message)
   }
+}
+
+const noCounts = {
+  puts: 0,
+  putsFailed: 0,
+  deletes: 0,
+  deletesFailed: 0,
+  gets: 0,
+  getsFailed: 0,
 }
 
 const noRepair = {

@@ -1,4 +1,5 @@
 /** What clients are told when they register: their id, and the nodes that they may talk to. */
+import type { Mode } from '../shared/data/mode.js'
 import type { Message, MessageOf } from '../shared/protocol/messages.js'
 import type { Member } from '../shared/ring/description.js'
 import type { Address } from '../shared/runtime/runtime.js'
@@ -17,6 +18,7 @@ export interface ReceptionOptions {
   readonly publisher: Publisher
   readonly valueBytesMax: number
   readonly replicas: number
+  readonly mode: Mode
   readonly send: (to: Address, message: Message) => void
 }
 
@@ -30,7 +32,7 @@ export class Reception {
   }
 
   register(from: Address, { id, client }: MessageOf<'client.register'>): void {
-    const { ledger, valueBytesMax, replicas, send } = this.#options
+    const { ledger, valueBytesMax, replicas, mode, send } = this.#options
     const reply = (known: number) =>
       send(from, {
         kind: 'client.register.ok',
@@ -40,6 +42,7 @@ export class Reception {
         nodes: this.#clients.forwarders(this.#forwarders()),
         valueBytesMax,
         replicas,
+        mode,
       })
     if (client > 0) reply(client)
     else this.#clients.identify(reply)

@@ -19,6 +19,7 @@ function sources(member: Member, isUp = true): StatusSources {
   return {
     name: 'test',
     durability: 'sync',
+    mode: 'latest',
     quorums: placement,
     pid: 1,
     runDirectory: '/run',

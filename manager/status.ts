@@ -1,4 +1,5 @@
 /** What `status` and `change.query` say: the ring, the queue and the nodes' own answers put together. */
+import type { Mode } from '../shared/data/mode.js'
 import type {
   ChangeReport,
   Durability,
@@ -30,6 +31,7 @@ import type { NodeAnswers } from './stats.js'
 export interface StatusBasics {
   readonly name: string
   readonly durability: Durability
+  readonly mode: Mode
   readonly quorums: Pick<Placement, 'replicas' | 'readQuorum' | 'writeQuorum'>
   readonly pid: number
   readonly runDirectory: string
@@ -61,6 +63,7 @@ export function statusReport(from: StatusSources): StatusReport {
     readQuorum,
     writeQuorum,
     durability: from.durability,
+    mode: from.mode,
     manager: { pid: from.pid },
     nodes,
     changes: changeReports(from),

@@ -33,6 +33,14 @@ const transfer = v.strictObject({
   wipe: v.boolean(),
 })
 
+const chain = v.strictObject({
+  from: token,
+  to: token,
+  members: v.array(nodeId),
+  full: count,
+  reader: nodeIdOrNone,
+})
+
 const ring: v.GenericSchema<unknown, RingDescription> = v.strictObject({
   epoch: count,
   swarm: v.string(),
@@ -40,8 +48,14 @@ const ring: v.GenericSchema<unknown, RingDescription> = v.strictObject({
   members: v.array(member),
   placement,
   change: v.exactOptional(
-    v.strictObject({ plan: count, next: placement, transfers: v.array(transfer) }),
+    v.strictObject({
+      plan: count,
+      next: placement,
+      transfers: v.array(transfer),
+      switching: v.exactOptional(v.boolean()),
+    }),
   ),
+  chains: v.exactOptional(v.array(chain)),
 })
 
 const nodeRecord = v.strictObject({ incarnation: count, store: v.string(), lost: v.boolean() })

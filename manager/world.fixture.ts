@@ -35,6 +35,8 @@ const testConfig: ManagerConfig = {
   valueBytesMax: 1024,
   evictAfterMs: 30_000,
   sloppy: false,
+  mode: 'latest',
+  logOperations: false,
   handoffBytesPerSecond: 0,
 }
 

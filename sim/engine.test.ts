@@ -1,4 +1,5 @@
 import test from 'ava'
+import { mergeOf } from '../shared/data/merge.js'
 import { engineConformance } from '../shared/runtime/engine.test-suite.js'
 import type { Entry } from '../shared/runtime/ports.js'
 import { newStore, type StoredNode } from './disk.js'
@@ -10,6 +11,7 @@ let seed = 0
 /** An engine on a world of its own, with the means to let that world's time pass. */
 function openEngine(store: StoredNode = newStore(), world = new World(++seed)) {
   const engine = new SimEngine({
+    merge: mergeOf('latest'),
     store,
     random: world.random('engine'),
     later: (delay, fire) => {

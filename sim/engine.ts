@@ -8,7 +8,8 @@
  * record and the number of the write that brought it; everything up to `#synced` is on the disk.
  */
 
-import { type StoredRecord, supersedes } from '../shared/data/record.js'
+import type { Merge } from '../shared/data/merge.js'
+import type { StoredRecord } from '../shared/data/record.js'
 import { compareVersions, type Micros } from '../shared/data/version.js'
 import type { Token } from '../shared/ring/description.js'
 import { inRange } from '../shared/ring/token.js'
@@ -28,6 +29,7 @@ import type { Random } from './random.js'
 export interface SimEngineOptions {
   readonly store: StoredNode
   readonly random: Random
+  readonly merge: Merge
   /** Calls back after so many microseconds, unless the process is gone by then. */
   readonly later: (delay: Micros, fire: () => void) => void
   /** Longest sync. */
@@ -98,18 +100,48 @@ export class SimEngine implements Engine {
     for (const entry of given.map(copyOf)) {
       const name = entryName(entry.token, entry.key)
       const held = this.#latest.get(name)
-      if (held !== undefined && !held.erased && !supersedes(entry.record, held.entry.record)) {
+      const before = held === undefined || held.erased ? undefined : held.entry.record
+      const record = this.#options.merge(before, entry.record)
+      if (held !== undefined && record === before) {
         restsOn = Math.max(restsOn, held.sequence)
         continue
       }
-      this.#latest.set(name, { entry, erased: false, sequence })
-      newer.push(entry)
+      const merged = { ...entry, record }
+      this.#latest.set(name, { entry: merged, erased: false, sequence })
+      newer.push(merged)
     }
     if (newer.length > 0 || Object.keys(meta).length > 0) {
       this.#write({ sequence, entries: newer, erased: [], meta })
       restsOn = sequence
     }
     this.#whenSynced(restsOn, done)
+  }
+
+  update(
+    token: Token,
+    key: Uint8Array,
+    change: (held: StoredRecord | undefined) => StoredRecord | undefined,
+    done: (error: Error | undefined, record: StoredRecord | undefined) => void,
+  ): void {
+    if (this.#failure !== undefined) {
+      done(this.#failure, undefined)
+      return
+    }
+    const name = entryName(token, key)
+    const held = this.#latest.get(name)
+    const before = held === undefined || held.erased ? undefined : held.entry.record
+    const record = change(before)
+    let restsOn = held?.sequence ?? 0
+    if (record !== undefined) {
+      restsOn = this.#sequence + 1
+      const entry = copyOf({ token, key, record })
+      this.#latest.set(name, { entry, erased: false, sequence: restsOn })
+      this.#write({ sequence: restsOn, entries: [entry], erased: [], meta: {} })
+    }
+    this.#whenSynced(restsOn, (error) => {
+      if (error === undefined) done(undefined, record ?? before)
+      else done(error, undefined)
+    })
   }
 
   read(
@@ -327,9 +359,13 @@ export function tornAt(random: Random, writes: number): number {
 }
 
 /** The caller may reuse its buffers after the call. */
-function copyOf({ token, key, record: { version, value } }: Entry): Entry {
-  const copy = value === null ? null : Uint8Array.from(value)
-  return { token, key: Uint8Array.from(key), record: { version, value: copy } }
+function copyOf({ token, key, record: { version, value, attached } }: Entry): Entry {
+  const copy: StoredRecord = {
+    version,
+    value: value === null ? null : Uint8Array.from(value),
+    ...(attached !== undefined && { attached: Uint8Array.from(attached) }),
+  }
+  return { token, key: Uint8Array.from(key), record: copy }
 }
 
 /** By distance from the start of the range, then by key. */

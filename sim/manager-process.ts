@@ -64,6 +64,8 @@ export class ManagerProcess {
         evictAfterMs: settings.evictAfterMs,
         sloppy: false,
         handoffBytesPerSecond: 0,
+        mode: 'latest',
+        logOperations: false,
       },
       runtime: planted.runtime,
       journal: planted.journal,

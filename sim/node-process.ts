@@ -2,6 +2,8 @@
  * One life of a storage node's process, as storage/main.ts runs it: ask the manager for an identity,
  * open the stores, serve; end when the node has left, was stopped, evicted or killed, or failed.
  */
+
+import { mergeOf } from '../shared/data/merge.js'
 import type { Micros } from '../shared/data/version.js'
 import type { Message, NodeEnrollOk } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
@@ -131,6 +133,7 @@ export class NodeProcess {
     const runtime = host.openRuntime(address, true)
     const open = (name: string, told: Pick<SimEngineOptions, 'onErase' | 'onDiscard'>) =>
       new SimEngine({
+        merge: mergeOf(ok.mode),
         store: host.disk.store(name),
         random: host.world.random(`engine ${name} ${address}`),
         later: (delay, fire) => {
@@ -174,6 +177,8 @@ export class NodeProcess {
       swarm: ok.swarm,
       swarmName: ok.swarmName,
       durability: ok.durability,
+      mode: ok.mode,
+      logOperations: ok.logOperations,
       runDirectory: '/run/simulated',
       boot: ok.boot,
       valueBytesMax: ok.valueBytesMax,

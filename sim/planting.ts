@@ -78,6 +78,7 @@ export function engineLike(engine: Engine, lies: Partial<Engine>): Engine {
   return {
     apply: (entry, done) => engine.apply(entry, done),
     applyBatch: (entries, meta, done) => engine.applyBatch(entries, meta, done),
+    update: (token, key, change, done) => engine.update(token, key, change, done),
     read: (token, key, done) => engine.read(token, key, done),
     scan: (range, after, limitBytes, done) => engine.scan(range, after, limitBytes, done),
     erase: (ranges, meta, done) => engine.erase(ranges, meta, done),

@@ -2,7 +2,9 @@
  * A few storage nodes on a table, for tests that read like stories: messages wait in one queue, time
  * stands still until it is told to move, and everything that is said stands in `trace`.
  */
-import { newest, type StoredRecord, supersedes } from '../shared/data/record.js'
+import { type Merge, mergeOf } from '../shared/data/merge.js'
+import type { Mode } from '../shared/data/mode.js'
+import type { StoredRecord } from '../shared/data/record.js'
 import { compareVersions } from '../shared/data/version.js'
 import type { Message } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId, type RingDescription } from '../shared/ring/description.js'
@@ -27,7 +29,12 @@ class TableEngine implements Engine {
   readonly entries = new Map<string, Entry>()
   readonly metas = new Map<string, string>()
   isHeld = false
+  private readonly mergeRecords: Merge
   private waiting: (() => void)[] = []
+
+  constructor(mode: Mode) {
+    this.mergeRecords = mergeOf(mode)
+  }
 
   sync(): void {
     const waiting = this.waiting
@@ -44,6 +51,18 @@ class TableEngine implements Engine {
     for (const entry of entries) this.merge(entry)
     for (const [name, value] of Object.entries(meta)) this.metas.set(name, value)
     this.settle(() => done(undefined))
+  }
+
+  update(
+    token: number,
+    key: Uint8Array,
+    change: (held: StoredRecord | undefined) => StoredRecord | undefined,
+    done: (error: Error | undefined, record: StoredRecord | undefined) => void,
+  ): void {
+    const held = this.entries.get(nameOf(key))?.record
+    const record = change(held)
+    if (record !== undefined) this.entries.set(nameOf(key), { token, key, record })
+    this.settle(() => done(undefined, record ?? held))
   }
 
   discard(marks: readonly Mark[], done: Done): void {
@@ -116,10 +135,8 @@ class TableEngine implements Engine {
   private merge(entry: Entry): void {
     const name = nameOf(entry.key)
     const held = this.entries.get(name)?.record
-    const record = newest(held, entry.record)
-    if (record !== undefined && supersedes(entry.record, held)) {
-      this.entries.set(name, { ...entry, record })
-    }
+    const record = this.mergeRecords(held, entry.record)
+    if (record !== held) this.entries.set(name, { ...entry, record })
   }
 
   private settle(settle: () => void): void {
@@ -150,6 +167,7 @@ export class Cluster {
   readonly fullDisks = new Set<NodeId>()
   /** Of nodes that are added from now on. */
   sloppy = false
+  mode: Mode = 'latest'
   handoffBytesPerSecond = 0
   /** Looks at each message before it arrives; what it returns false for is kept back. */
   mayArrive: (message: Message, from: Address, to: Address) => boolean = () => true
@@ -170,9 +188,9 @@ export class Cluster {
   /** Puts a node on the table, with the stores of an earlier life or new ones. */
   add(
     id: NodeId,
-    engine = new TableEngine(),
+    engine = new TableEngine(this.mode),
     incarnation = 1,
-    hints: TableEngine = new TableEngine(),
+    hints: TableEngine = new TableEngine(this.mode),
   ): Seat {
     const member = { id, incarnation, pid: 1, startTime: '1' }
     const address = addressOf(member)
@@ -193,6 +211,8 @@ export class Cluster {
       hints,
       disk: { isLow: () => this.fullDisks.has(id) },
       sloppy: this.sloppy,
+      mode: this.mode,
+      logOperations: false,
       handoffBytesPerSecond: this.handoffBytesPerSecond,
       ringFiles: this.ringFiles(),
       log: quiet,

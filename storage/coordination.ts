@@ -119,7 +119,11 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
   }
 
   /** False: the owner cannot be reached now. */
-  protected writeTo(owner: NodeId, { version, value }: StoredRecord, born: Micros): boolean {
+  protected writeTo(
+    owner: NodeId,
+    { version, value, attached }: StoredRecord,
+    born: Micros,
+  ): boolean {
     const { ring, peers, runtime } = this.desk
     const address = ring.address(owner)
     if (!peers.mayAnswer(address)) return false
@@ -133,6 +137,7 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
       key,
       value,
       version,
+      attached: attached ?? null,
       born,
     })
   }

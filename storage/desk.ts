@@ -2,6 +2,8 @@
  * What a node's work shares: the ring it holds, its store, its view of its peers, the requests in
  * flight, the fence. The node owns it; exchanges read it and never one another.
  */
+import type { Merge } from '../shared/data/merge.js'
+import type { Mode } from '../shared/data/mode.js'
 import type { Message } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
@@ -10,6 +12,7 @@ import type { DiskSpace, Engine } from '../shared/runtime/ports.js'
 import type { Address, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
 import type { Budget } from './budget.js'
 import type { Fence } from './fence.js'
+import type { Operations } from './operations.js'
 import type { Peers } from './peers.js'
 import type { Request } from './request.js'
 import type { OwnStats } from './stats.js'
@@ -22,7 +25,11 @@ export interface Desk {
   readonly disk: DiskSpace
   /** Hints count towards W. */
   readonly sloppy: boolean
+  readonly mode: Mode
+  /** How two records of a key become one, in this mode. */
+  readonly merge: Merge
   readonly log: Log
+  readonly operations: Operations
   readonly inFlight: InFlight<Exchange>
   readonly peers: Peers
   readonly fence: Fence

@@ -10,7 +10,7 @@ import type { ErrorReply, Message } from '../shared/protocol/messages.js'
 import { peerPatienceMs, staleRetryMs, sweepIntervalMs } from '../shared/runtime/limits.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
-import { isDefinite, type Request, replyError } from './request.js'
+import { coordinatorsOf, isDefinite, type Request, replyError } from './request.js'
 
 /**
  * Patience is counted in sweeps and not in time, so that a node which is held up itself does not lose
@@ -43,6 +43,10 @@ export class Forward implements Exchange {
     switch (reply.kind) {
       case 'coordinate.put.ok':
         return this.finish({ kind: 'put.ok', id: this.request.id })
+      case 'coordinate.write.ok':
+        return this.finish({ ...reply, kind: 'write.ok', id: this.request.id })
+      case 'coordinate.explain.ok':
+        return this.finish({ ...reply, kind: 'explain.ok', id: this.request.id })
       case 'coordinate.get.ok':
         return this.finish({ ...reply, kind: 'get.ok', id: this.request.id })
       case 'error':
@@ -106,7 +110,8 @@ export class Forward implements Exchange {
   private nextOwner(): Address | undefined {
     const { ring, peers, self, isNamed } = this.desk
     let unreachable: Address | undefined
-    for (const owner of ring.arcOf(this.request.token).owners) {
+    const arc = ring.arcOf(this.request.token)
+    for (const owner of coordinatorsOf(arc, this.request.kind)) {
       const address = owner === self && isNamed ? undefined : ring.address(owner)
       if (address === undefined || this.tried.includes(address)) continue
       if (peers.isReachable(address)) return address
@@ -118,12 +123,22 @@ export class Forward implements Exchange {
   private message(epoch: number): Message {
     const { id, request } = this
     const { token, key, deadline } = request
-    if (request.kind === 'get') {
-      const { r, born } = request
-      return { kind: 'coordinate.get', id, epoch, token, key, r, born, deadline }
+    const common = { id, epoch, token, key, deadline }
+    switch (request.kind) {
+      case 'get':
+      case 'explain': {
+        const { kind, r, born } = request
+        return { kind: `coordinate.${kind}`, ...common, r, born }
+      }
+      case 'put': {
+        const { value, version, w } = request
+        return { kind: 'coordinate.put', ...common, value, version, w }
+      }
+      case 'write': {
+        const { value, stamp, condition, context, w } = request
+        return { kind: 'coordinate.write', ...common, value, stamp, condition, context, w }
+      }
     }
-    const { value, version, w } = request
-    return { kind: 'coordinate.put', id, epoch, token, key, value, version, w, deadline }
   }
 
   private refused(from: Address, reply: ErrorReply): void {

@@ -19,6 +19,7 @@ import { Quorum } from '../shared/runtime/quorum.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import { Coordination, everyOwner } from './coordination.js'
 import type { Desk } from './desk.js'
+import { recordOf } from './replica.js'
 import { type GetRequest, replyGet } from './request.js'
 
 /**
@@ -61,7 +62,7 @@ export class GetCoordination extends Coordination<GetRequest> {
   }
 
   protected override answered(node: NodeId, reply: Message): void {
-    if (reply.kind === 'replica.get.ok') this.heard(node, recordOf(reply))
+    if (reply.kind === 'replica.get.ok') this.heard(node, heldOf(reply))
     else if (reply.kind === 'replica.put.ok') this.wroteBack(node)
   }
 
@@ -255,6 +256,6 @@ function candidatesOf(desk: Desk, owners: readonly NodeId[]): readonly NodeId[] 
   return unreachable === undefined ? candidates : [...candidates, ...unreachable]
 }
 
-function recordOf(reply: ReplicaGetOk): StoredRecord | undefined {
-  return reply.version === null ? undefined : { version: reply.version, value: reply.value }
+function heldOf({ version, value, attached }: ReplicaGetOk): StoredRecord | undefined {
+  return version === null ? undefined : recordOf({ version, value, attached })
 }

@@ -92,8 +92,12 @@ export const nodeMachine = setup({
 export const permissionNeeded: Partial<Record<MessageKind, Permission | null>> = {
   put: 'forward',
   get: 'forward',
+  write: 'forward',
+  explain: 'forward',
   'coordinate.put': 'replicate',
   'coordinate.get': 'replicate',
+  'coordinate.write': 'replicate',
+  'coordinate.explain': 'replicate',
   'replica.put': 'replicate',
   'replica.get': 'replicate',
   'handoff.pull': 'replicate',

@@ -6,6 +6,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { mergeOf } from '../shared/data/merge.js'
+import type { Mode } from '../shared/data/mode.js'
 import { prepareDataDirectory, prepareRunDirectory } from '../shared/os/directories.js'
 import { type ClosableDiskSpace, watchDiskSpace } from '../shared/os/disk-space.js'
 import { openEngine } from '../shared/os/engine.js'
@@ -173,14 +175,14 @@ async function live(
   log: Log,
   signals: Signals,
 ): Promise<StopReason> {
-  const { node, durability } = enrolled
+  const { node, durability, mode } = enrolled
   const nodes = join(options.data, 'nodes')
   prepareDataDirectory(nodes)
   await finishRemovals(nodes)
   const path = join(nodes, node)
   let reason: StopReason
   try {
-    reason = await withStores(path, durability, log, (stores) =>
+    reason = await withStores(path, durability, mode, log, (stores) =>
       serve(options, enrolled, stores, log, signals),
     )
   } catch (error) {
@@ -205,11 +207,13 @@ type Stores = Pick<StorageNodeOptions, 'engine' | 'hints' | 'disk'>
 async function withStores(
   path: string,
   durability: Durability,
+  mode: Mode,
   log: Log,
   use: (stores: Stores) => Promise<StopReason>,
 ): Promise<StopReason> {
   const node = basename(path)
-  const engine = await openEngine({ path, durability, node })
+  const merge = mergeOf(mode)
+  const engine = await openEngine({ path, durability, node, merge })
   try {
     const hints = await openEngine({ path: join(path, 'hints'), durability, node })
     const disk = await watchDisk(path, durability, log)

@@ -220,6 +220,7 @@ test('a stamp ahead of the clock and a write long under way are refused', (t) =>
   const born = version.micros
   cluster.send('n2.1', 'n1.1', {
     kind: 'replica.put',
+    attached: null,
     id: 9,
     epoch: 1,
     token: 1,

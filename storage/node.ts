@@ -3,6 +3,8 @@
  * a member of the ring. This file wires them: it turns each message to its handler, checks epochs once
  * above them all, and holds what they share.
  */
+import { type Merge, mergeOf } from '../shared/data/merge.js'
+import type { Mode } from '../shared/data/mode.js'
 import type { Durability, Message, MessageKind, NodeState } from '../shared/protocol/messages.js'
 import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
@@ -19,6 +21,7 @@ import { HandoffReceiver } from './handoff-receiver.js'
 import { HandoffSource } from './handoff-source.js'
 import { Life } from './life.js'
 import { ManagerLink } from './manager-link.js'
+import { Operations } from './operations.js'
 import { Peers } from './peers.js'
 import { Replica } from './replica.js'
 import { type ClientRequest, type EpochRequest, type Request, requestOf } from './request.js'
@@ -39,6 +42,8 @@ export interface StorageNodeOptions {
   /** What stands in a `status` that this node gives in the manager's place. */
   readonly swarmName: string
   readonly durability: Durability
+  readonly mode: Mode
+  readonly logOperations: boolean
   readonly runDirectory: string
   readonly boot: number
   readonly valueBytesMax: number
@@ -62,7 +67,10 @@ export class StorageNode implements Process, Desk {
   readonly engine: Engine
   readonly disk: DiskSpace
   readonly sloppy: boolean
+  readonly mode: Mode
+  readonly merge: Merge
   readonly log: Log
+  readonly operations: Operations
   readonly inFlight = new InFlight<Exchange>(() => this.sweepSoon())
   readonly peers: Peers
   readonly fence: Fence
@@ -96,7 +104,10 @@ export class StorageNode implements Process, Desk {
     this.engine = engine
     this.disk = options.disk
     this.sloppy = options.sloppy
+    this.mode = options.mode
+    this.merge = mergeOf(options.mode)
     this.log = log
+    this.operations = new Operations(options.logOperations ? log : undefined)
     this.handoffRate = new Throttle(runtime, options.handoffBytesPerSecond)
     this.peers = new Peers(runtime)
     this.fence = new Fence(runtime, ringFiles, () => this.catchUp())
@@ -210,9 +221,13 @@ export class StorageNode implements Process, Desk {
     switch (message.kind) {
       case 'put':
       case 'get':
+      case 'write':
+      case 'explain':
         return this.accept(from, message)
       case 'coordinate.put':
       case 'coordinate.get':
+      case 'coordinate.write':
+      case 'coordinate.explain':
       case 'replica.put':
       case 'replica.get':
       case 'handoff.pull':
@@ -225,6 +240,8 @@ export class StorageNode implements Process, Desk {
         return this.underEpoch(from, message)
       case 'coordinate.put.ok':
       case 'coordinate.get.ok':
+      case 'coordinate.write.ok':
+      case 'coordinate.explain.ok':
       case 'replica.put.ok':
       case 'replica.get.ok':
       case 'handoff.batch':
@@ -299,6 +316,8 @@ export class StorageNode implements Process, Desk {
     switch (message.kind) {
       case 'coordinate.put':
       case 'coordinate.get':
+      case 'coordinate.write':
+      case 'coordinate.explain':
         return this.route(requestOf(from, message, message.token))
       case 'replica.put':
         return this.replica.put(from, message)

@@ -229,7 +229,9 @@ export class PutCoordination extends Coordination<PutRequest> {
     const born = version.micros
     const address = ring.address(fallback)
     if (address === undefined) return false
-    return runtime.send(address, { kind: 'hint.put', id, epoch, token, key, value, version, born })
+    const attached = null
+    const record = { token, key, value, version, attached }
+    return runtime.send(address, { kind: 'hint.put', id, epoch, ...record, born })
   }
 
   private lose(index: number, refusal?: Refusal): void {

@@ -3,6 +3,7 @@
  * once that is durable, and only under the epoch that the request was admitted by. If the node
  * adopted another ring meanwhile, the answer is `stale`: the coordinator must not count it.
  */
+import type { StoredRecord } from '../shared/data/record.js'
 import type { Version } from '../shared/data/version.js'
 import type { ReplicaGet, ReplicaPut } from '../shared/protocol/messages.js'
 import { maxFlightMs } from '../shared/runtime/limits.js'
@@ -20,12 +21,12 @@ export class Replica {
   }
 
   put(from: Address, message: ReplicaPut): void {
-    const { id, epoch, token, key, value, version, born } = message
+    const { id, epoch, token, key, version, born } = message
     const { desk } = this
     if (desk.disk.isLow()) return refuse(desk, from, id, 'DISK_FULL', 'the disk is nearly full')
     const refusal = stampRefusal(desk.runtime, this.boot, version, born)
     if (refusal !== undefined) return refuse(desk, from, id, 'EXPIRED', refusal)
-    desk.engine.apply({ token, key, record: { version, value } }, (error) => {
+    desk.engine.apply({ token, key, record: recordOf(message) }, (error) => {
       if (error !== undefined) refuseFailed(desk, from, id, error)
       else answer(desk, from, epoch, { kind: 'replica.put.ok', id })
     })
@@ -37,9 +38,19 @@ export class Replica {
       if (error !== undefined) return refuseFailed(this.desk, from, id, error)
       const value = record?.value ?? null
       const version = record?.version ?? null
-      answer(this.desk, from, epoch, { kind: 'replica.get.ok', id, value, version })
+      const attached = record?.attached ?? null
+      answer(this.desk, from, epoch, { kind: 'replica.get.ok', id, value, version, attached })
     })
   }
+}
+
+/** The record that a message carries. */
+export function recordOf({
+  version,
+  value,
+  attached,
+}: Pick<ReplicaPut, 'version' | 'value' | 'attached'>): StoredRecord {
+  return attached === null ? { version, value } : { version, value, attached }
 }
 
 /**

@@ -3,12 +3,17 @@
  * forwarder, or another forwarder that chose this node as coordinator. It keeps its stamp through
  * every restart, so that it takes effect at most once.
  */
+
+import type { Condition } from '../shared/data/mode.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import type { Micros, Version } from '../shared/data/version.js'
 import type { ErrorCode } from '../shared/protocol/errors.js'
 import type {
+  CoordinateExplain,
   CoordinateGet,
   CoordinatePut,
+  CoordinateWrite,
+  Explain,
   Get,
   HandoffPull,
   HandoffPush,
@@ -20,17 +25,18 @@ import type {
   ReplicaPut,
   TombstoneCollect,
   TombstoneConfirm,
+  Write,
 } from '../shared/protocol/messages.js'
 import type { NodeId, Token } from '../shared/ring/description.js'
-import type { Ring } from '../shared/ring/ring.js'
+import type { Arc, Ring } from '../shared/ring/ring.js'
 import { keyBytesMax, maxFlightMs } from '../shared/runtime/limits.js'
 import type { Address, Runtime } from '../shared/runtime/runtime.js'
 
-export type ClientRequest = Put | Get
+export type ClientRequest = Put | Get | Write | Explain
+export type CoordinateRequest = CoordinatePut | CoordinateGet | CoordinateWrite | CoordinateExplain
 /** Requests that are answered under their own epoch or not at all. */
 export type EpochRequest =
-  | CoordinatePut
-  | CoordinateGet
+  | CoordinateRequest
   | ReplicaPut
   | ReplicaGet
   | HandoffPull
@@ -67,11 +73,33 @@ export interface GetRequest extends RequestBase {
   readonly born: Micros
 }
 
-export type Request = PutRequest | GetRequest
+/** A get whose every step is told. */
+export interface ExplainRequest extends Omit<GetRequest, 'kind'> {
+  readonly kind: 'explain'
+}
+
+export interface WriteRequest extends RequestBase {
+  readonly kind: 'write'
+  readonly value: Uint8Array | null
+  readonly stamp: Version
+  readonly condition: Condition | null
+  readonly context: Uint8Array | null
+  readonly w: number
+}
+
+export type Request = PutRequest | GetRequest | ExplainRequest | WriteRequest
+
+/** Who may coordinate it: in a chain its head a write, its reader a get; else any owner. */
+export function coordinatorsOf({ owners, chain }: Arc, kind: Request['kind']): readonly NodeId[] {
+  if (chain === undefined) return owners
+  const { members, reader } = chain
+  if (kind === 'write') return members.slice(0, 1)
+  return reader === '' ? [] : [reader]
+}
 
 export function requestOf(
   from: Address,
-  message: ClientRequest | CoordinatePut | CoordinateGet,
+  message: ClientRequest | CoordinateRequest,
   token: Token,
 ): Request {
   const { id, key } = message
@@ -83,6 +111,21 @@ export function requestOf(
       const deadline = withinFlight(version.micros, message.deadline)
       const begun = false
       return { kind: 'put', from, id, direct, token, key, deadline, begun, value, version, w }
+    }
+    case 'write':
+    case 'coordinate.write': {
+      const { value, stamp, condition, context, w } = message
+      const direct = message.kind === 'write'
+      const deadline = withinFlight(stamp.micros, message.deadline)
+      const common = { from, id, direct, token, key, deadline, begun: false }
+      return { kind: 'write', ...common, value, stamp, condition, context, w }
+    }
+    case 'explain':
+    case 'coordinate.explain': {
+      const { r, born } = message
+      const direct = message.kind === 'explain'
+      const deadline = withinFlight(born, message.deadline)
+      return { kind: 'explain', from, id, direct, token, key, deadline, begun: false, r, born }
     }
     case 'get':
     case 'coordinate.get': {
@@ -100,14 +143,14 @@ export function wrongWith(
   ring: Ring,
   valueBytesMax: number,
 ): string | undefined {
-  const { key, kind } = message
+  const { key } = message
   if (key.length === 0 || key.length > keyBytesMax) {
     return `a key has 1 to ${keyBytesMax} bytes, not ${key.length}`
   }
   const { replicas } = ring.description.placement
-  const quorum = kind === 'put' ? message.w : message.r
+  const quorum = 'w' in message ? message.w : message.r
   if (quorum < 0 || quorum > replicas) return `r and w are 1 to ${replicas}, not ${quorum}`
-  if (kind === 'get' || message.value === null) return undefined
+  if (!('value' in message) || message.value === null) return undefined
   if (message.value.length <= valueBytesMax) return undefined
   return `a value has at most ${valueBytesMax} bytes, not ${message.value.length}`
 }
@@ -120,6 +163,12 @@ function withinFlight(born: Micros, deadline: Micros): Micros {
 export function replyPut(runtime: Runtime, request: PutRequest): void {
   const { id } = request
   runtime.send(request.from, { kind: request.direct ? 'put.ok' : 'coordinate.put.ok', id })
+}
+
+export function replyWrite(runtime: Runtime, request: WriteRequest, version: Version): void {
+  const { id } = request
+  const kind = request.direct ? 'write.ok' : 'coordinate.write.ok'
+  runtime.send(request.from, { kind, id, version })
 }
 
 /** A tombstone is a missing key to whoever asked. */
@@ -147,5 +196,5 @@ export function replyError(
 }
 
 export function isDefinite(request: Request): boolean {
-  return request.kind === 'get' || !request.begun
+  return request.kind === 'get' || request.kind === 'explain' || !request.begun
 }

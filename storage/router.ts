@@ -12,7 +12,14 @@ import { Forward } from './forward.js'
 import { GetCoordination } from './get-coordination.js'
 import { PutCoordination } from './put-coordination.js'
 import { stampRefusal } from './replica.js'
-import { type ClientRequest, type Request, replyError, requestOf, wrongWith } from './request.js'
+import {
+  type ClientRequest,
+  coordinatorsOf,
+  type Request,
+  replyError,
+  requestOf,
+  wrongWith,
+} from './request.js'
 
 export interface RouterOptions {
   readonly boot: number
@@ -45,19 +52,28 @@ export class Router {
     if (runtime.hostMicros() > request.deadline) {
       return replyError(runtime, request, 'TIMEOUT', 'the deadline passed')
     }
-    if (request.kind === 'put') {
-      const { version } = request
-      const refusal = this.refusalOf(version)
+    if (request.kind === 'put' || request.kind === 'write') {
+      const refusal = this.refusalOf(request.kind === 'put' ? request.version : request.stamp)
       if (refusal !== undefined) return replyError(runtime, request, 'EXPIRED', refusal)
     }
     if (ring.forming) return this.refuseForming(request)
     if (inFlight.size >= nodeInFlightMax || readBytes.isSpent) {
       return replyError(runtime, request, 'OVERLOADED', `${self} has too many requests`)
     }
-    const isOwner = ring.arcOf(request.token).owners.includes(self)
+    const isOwner = coordinatorsOf(ring.arcOf(request.token), request.kind).includes(self)
     if (!isOwner || !isNamed) return this.passOn(request, isOwner)
-    if (request.kind === 'put') new PutCoordination(this.desk, request).begin()
-    else new GetCoordination(this.desk, request).begin()
+    this.coordinate(request)
+  }
+
+  private coordinate(request: Request): void {
+    switch (request.kind) {
+      case 'put':
+        return new PutCoordination(this.desk, request).begin()
+      case 'get':
+        return new GetCoordination(this.desk, request).begin()
+      default:
+        return replyError(this.desk.runtime, request, 'UNSUPPORTED', `no ${request.kind} here`)
+    }
   }
 
   /** A write is called in the present life of the host; one of an earlier would lose to all since. */

@@ -17,7 +17,7 @@ const noRepair: RepairReport = {
 export type OwnStats = Omit<NodeStatsOk, 'kind' | 'id'>
 
 export function gatherStats(
-  desk: Pick<Desk, 'engine' | 'disk' | 'storageFailed'>,
+  desk: Pick<Desk, 'engine' | 'disk' | 'operations' | 'storageFailed'>,
   departments: readonly Department[],
   known: Pick<NodeStatsOk, 'state' | 'epoch' | 'handoff'>,
   done: (stats: OwnStats) => void,
@@ -32,6 +32,7 @@ export function gatherStats(
       hints: added.hints ?? noHints,
       repair: added.repair ?? noRepair,
       readOnly: desk.disk.isLow(),
+      operations: desk.operations.counts,
     })
   })
 }

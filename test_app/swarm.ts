@@ -60,6 +60,8 @@ export class Swarm {
       evictAfterMs: setup.evictAfterMs ?? 30_000,
       sloppy: setup.sloppy ?? false,
       handoffBytesPerSecond: setup.handoffBytesPerSecond ?? 0,
+      mode: setup.mode ?? 'latest',
+      logOperations: setup.logOperations ?? false,
     }
   }
 

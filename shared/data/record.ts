@@ -8,6 +8,11 @@ export interface StoredRecord {
   readonly version: Version
   /** null: a tombstone. */
   readonly value: Uint8Array | null
+  /**
+   * What the mode keeps beside the value, tombstones included: the causal context of siblings
+   * (siblings.ts), the requests of a chain (chain-record.ts). Absent in mode `latest`.
+   */
+  readonly attached?: Uint8Array | undefined
 }
 
 /** True if `incoming` must replace `held`. The absence of a record counts as the lowest version. */

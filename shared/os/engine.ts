@@ -3,6 +3,7 @@
  * to have lost what was durable is refused: with it the node would answer for what it does not hold.
  */
 import { basename } from 'node:path'
+import { type Merge, mergeOf } from '../data/merge.js'
 import type { Durability } from '../protocol/messages.js'
 import type { NodeId } from '../ring/description.js'
 import type { Engine } from '../runtime/ports.js'
@@ -14,13 +15,16 @@ export async function openEngine(options: {
   /** Not used by `memory`, which leaves nothing on disk. */
   readonly path: string
   readonly durability: Durability
+  /** By default that of mode `latest`. */
+  readonly merge?: Merge
   /** Whose it is; by default the last part of the path. */
   readonly node?: NodeId
 }): Promise<Engine> {
+  const merge = options.merge ?? mergeOf('latest')
   if (options.durability === 'memory') {
     // Loaded only here: a node with a store on disk starts sooner without it.
     const { MemoryEngine } = await import('./memory-engine.js')
-    const engine = new MemoryEngine()
+    const engine = new MemoryEngine(merge)
     await engine.open()
     return engine
   }
@@ -36,7 +40,8 @@ export async function openEngine(options: {
   for (const [key, value] of await readAll(level, levelOptions, metaBounds)) {
     meta.set(nameOfMetaKey(key), value.toString())
   }
-  return new LevelEngine(level, { sync: options.durability === 'sync', meta })
+  const { durability } = options
+  return new LevelEngine(level, { sync: durability === 'sync', meta, merge })
 }
 
 /** A node whose store is lost is one that is lost: the others hold its copies. */

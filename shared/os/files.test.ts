@@ -30,6 +30,8 @@ const options: SwarmOptions = {
   valueBytesMax: 8_388_608,
   evictAfterMs: 30_000,
   sloppy: false,
+  mode: 'latest',
+  logOperations: false,
   handoffBytesPerSecond: 0,
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { mergeOf } from '../data/merge.js'
 import { GTStoreError } from '../protocol/errors.js'
 import type { Engine, Entry, Mark } from '../runtime/ports.js'
 import { openEngine } from './engine.js'
@@ -65,7 +66,10 @@ class SlowStore implements LevelStore {
 
 function slowEngine(): { store: SlowStore; engine: LevelEngine } {
   const store = new SlowStore()
-  return { store, engine: new LevelEngine(store, { sync: true, meta: new Map() }) }
+  return {
+    store,
+    engine: new LevelEngine(store, { sync: true, meta: new Map(), merge: mergeOf('latest') }),
+  }
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)))

@@ -8,7 +8,8 @@
  * other writes. What it has not come to yet counts as gone from the moment it was asked for; what is
  * written after that moment is remembered and left alone.
  */
-import { type StoredRecord, supersedes } from '../data/record.js'
+import type { Merge } from '../data/merge.js'
+import type { StoredRecord } from '../data/record.js'
 import { compareVersions } from '../data/version.js'
 import { GTStoreError } from '../protocol/errors.js'
 import type { Token } from '../ring/description.js'
@@ -45,6 +46,7 @@ export class LevelEngine implements Engine {
   readonly #store: LevelStore
   readonly #meta: ReadonlyMap<string, string>
   readonly #commits: GroupCommit
+  readonly #mergeRecords: Merge
   /** In the order they were asked for; the first one runs. */
   readonly #erasures: Erasure[] = []
   #stats: { keys: number; bytes: number }
@@ -53,9 +55,13 @@ export class LevelEngine implements Engine {
   #refusal: GTStoreError | undefined
 
   /** `meta`: what the store holds of it. */
-  constructor(store: LevelStore, options: { sync: boolean; meta: Map<string, string> }) {
+  constructor(
+    store: LevelStore,
+    options: { sync: boolean; meta: Map<string, string>; merge: Merge },
+  ) {
     this.#store = store
     this.#meta = options.meta
+    this.#mergeRecords = options.merge
     this.#stats = JSON.parse(options.meta.get(statsName) ?? '{"keys":0,"bytes":0}')
     this.#commits = new GroupCommit(store, {
       ...options,
@@ -85,6 +91,28 @@ export class LevelEngine implements Engine {
     }
     this.#commits.keepMeta(meta)
     this.#commits.afterPending(done)
+  }
+
+  update(
+    token: Token,
+    key: Uint8Array,
+    change: (held: StoredRecord | undefined) => StoredRecord | undefined,
+    done: (error: Error | undefined, record: StoredRecord | undefined) => void,
+  ): void {
+    if (this.#refusal !== undefined) return done(this.#refusal, undefined)
+    let kept: StoredRecord | undefined
+    let holder: Batch | undefined
+    try {
+      holder = this.#replace(token, key, (held) => {
+        const changed = change(held)
+        kept = changed ?? held
+        return changed
+      })
+    } catch (error) {
+      return done(this.#fail(error), undefined)
+    }
+    if (holder === undefined) done(undefined, kept)
+    else holder.waiting.push((error) => done(error, error === undefined ? kept : undefined))
   }
 
   read(
@@ -176,13 +204,24 @@ export class LevelEngine implements Engine {
   // --- Merging ---
 
   /** The batch that the outcome rests on; undefined where the stored record is newer. */
-  #merge(entry: Entry): Batch | undefined {
-    const { token, key, record } = entry
+  #merge({ token, key, record }: Entry): Batch | undefined {
+    return this.#replace(token, key, (held) => {
+      const merged = this.#mergeRecords(held, record)
+      return merged === held ? undefined : merged
+    })
+  }
+
+  #replace(
+    token: Token,
+    key: Uint8Array,
+    change: (held: StoredRecord | undefined) => StoredRecord | undefined,
+  ): Batch | undefined {
     const stored = storeKey(token, key)
     const pending = this.#commits.pendingOf(token, key)
     const held = pending === undefined ? this.#stored(stored) : pending.record
-    const erasure = this.#erasureOf(token, key)
-    if (erasure === undefined && !supersedes(record, held)) return pending?.batch
+    const isErased = this.#erasureOf(token, key) !== undefined
+    const record = change(isErased ? undefined : held)
+    if (record === undefined) return pending?.batch
     for (const each of this.#erasures) each.spare(token, keyOfStoreKey(stored))
     this.#count(key, held, -1)
     this.#count(key, record, 1)

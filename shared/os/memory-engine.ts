@@ -8,7 +8,8 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { MemoryLevel } from 'memory-level'
-import { type StoredRecord, supersedes } from '../data/record.js'
+import type { Merge } from '../data/merge.js'
+import type { StoredRecord } from '../data/record.js'
 import { compareVersions } from '../data/version.js'
 import { GTStoreError } from '../protocol/errors.js'
 import type { Token } from '../ring/description.js'
@@ -57,6 +58,11 @@ export class MemoryEngine implements Engine {
   #keys = 0
   #bytes = 0
   #closed = false
+  readonly #mergeRecords: Merge
+
+  constructor(merge: Merge) {
+    this.#mergeRecords = merge
+  }
 
   async open(): Promise<void> {
     await this.#order.open()
@@ -73,6 +79,19 @@ export class MemoryEngine implements Engine {
     for (const entry of entries) this.#merge(entry)
     this.#keepMeta(meta)
     done(undefined)
+  }
+
+  update(
+    token: Token,
+    key: Uint8Array,
+    change: (held: StoredRecord | undefined) => StoredRecord | undefined,
+    done: (error: Error | undefined, record: StoredRecord | undefined) => void,
+  ): void {
+    if (this.#closed) return done(closedError(), undefined)
+    const held = this.#items.get(token, key)?.record
+    const changed = change(held)
+    if (changed !== undefined) this.#set(token, key, changed)
+    done(undefined, changed ?? held)
   }
 
   read(
@@ -130,11 +149,15 @@ export class MemoryEngine implements Engine {
     this.#order.close().then(() => done(undefined), done)
   }
 
-  #merge(entry: Entry): void {
-    const { token, key, record } = entry
+  #merge({ token, key, record }: Entry): void {
+    const held = this.#items.get(token, key)?.record
+    const merged = this.#mergeRecords(held, record)
+    if (merged !== held) this.#set(token, key, merged)
+  }
+
+  #set(token: Token, key: Uint8Array, record: StoredRecord): void {
     const item = this.#items.get(token, key)
     if (item !== undefined) {
-      if (!supersedes(record, item.record)) return
       this.#count(item, -1)
       item.record = copyOf(record)
       this.#count(item, 1)
@@ -216,10 +239,11 @@ export class MemoryEngine implements Engine {
 }
 
 /** Values arrive within a network buffer that is much larger than they are. */
-function copyOf(record: StoredRecord): StoredRecord {
+function copyOf({ version, value, attached }: StoredRecord): StoredRecord {
   return {
-    version: record.version,
-    value: record.value === null ? null : Buffer.from(record.value),
+    version,
+    value: value === null ? null : Buffer.from(value),
+    ...(attached !== undefined && { attached: Buffer.from(attached) }),
   }
 }
 

@@ -15,6 +15,7 @@ const version = { boot: 1, micros: 2, writer: '0123456789abcdef' }
 function replicaPut(id: number, value: Uint8Array): Message {
   return {
     kind: 'replica.put',
+    attached: null,
     id,
     epoch: 1,
     token: 1,

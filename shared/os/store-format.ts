@@ -17,8 +17,11 @@ const dataPrefix = 'd'.charCodeAt(0)
 const metaPrefix = 'm'
 const keyHeadBytes = 5
 const tombstoneFlag = 1
+/** The value is preceded by what is attached: its length (4 bytes), its bytes. */
+const attachedFlag = 2
 /** Flags, boot, micros (high and low half), length of the writer. */
 const versionHeadBytes = 1 + 4 + 8 + 1
+const attachedHeadBytes = 4
 const uint32Range = 2 ** 32
 
 export function storeKey(token: Token, key: Uint8Array): Buffer {
@@ -80,30 +83,40 @@ function tokenStart(token: number): Buffer {
 }
 
 /** A copy: nothing of the record's memory is kept. */
-export function encodeRecord(record: StoredRecord): Buffer {
-  const { boot, micros, writer } = record.version
+export function encodeRecord({ version, value, attached }: StoredRecord): Buffer {
+  const { boot, micros, writer } = version
   const writerBytes = Buffer.byteLength(writer)
   if (writerBytes > 255 || boot >= uint32Range) throw new RangeError('not a version')
-  const valueBytes = record.value === null ? 0 : record.value.length
-  const stored = Buffer.allocUnsafe(versionHeadBytes + writerBytes + valueBytes)
-  stored[0] = record.value === null ? tombstoneFlag : 0
+  const attachedBytes = attached === undefined ? 0 : attachedHeadBytes + attached.length
+  const attachedAt = versionHeadBytes + writerBytes
+  const valueAt = attachedAt + attachedBytes
+  const stored = Buffer.allocUnsafe(valueAt + (value?.length ?? 0))
+  stored[0] = (value === null ? tombstoneFlag : 0) | (attached === undefined ? 0 : attachedFlag)
   writeUint32(stored, 1, boot)
   writeUint32(stored, 5, Math.floor(micros / uint32Range))
   writeUint32(stored, 9, micros >>> 0)
   stored[13] = writerBytes
   stored.write(writer, versionHeadBytes, 'utf8')
-  if (record.value !== null) stored.set(record.value, versionHeadBytes + writerBytes)
+  if (attached !== undefined) stored.set(attached, writeUint32(stored, attachedAt, attached.length))
+  if (value !== null) stored.set(value, valueAt)
   return stored
 }
 
-/** The value aliases `stored`. */
+/** Value and what is attached alias `stored`. */
 export function decodeRecord(stored: Buffer): StoredRecord {
-  const valueAt = versionHeadBytes + (stored[13] as number)
+  const flags = stored[0] as number
+  const attachedAt = versionHeadBytes + (stored[13] as number)
   const version: Version = {
     boot: readUint32(stored, 1),
     micros: readUint32(stored, 5) * uint32Range + readUint32(stored, 9),
-    writer: stored.toString('utf8', versionHeadBytes, valueAt),
+    writer: stored.toString('utf8', versionHeadBytes, attachedAt),
   }
-  const isTombstone = ((stored[0] as number) & tombstoneFlag) !== 0
-  return { version, value: isTombstone ? null : stored.subarray(valueAt) }
+  const isTombstone = (flags & tombstoneFlag) !== 0
+  if ((flags & attachedFlag) === 0) {
+    return { version, value: isTombstone ? null : stored.subarray(attachedAt) }
+  }
+  const start = attachedAt + attachedHeadBytes
+  const valueAt = start + readUint32(stored, attachedAt)
+  const attached = stored.subarray(start, valueAt)
+  return { version, value: isTombstone ? null : stored.subarray(valueAt), attached }
 }

@@ -27,6 +27,8 @@ const optionsSchema = v.object({
   sloppy: v.optional(v.boolean(), false),
   /** 0: as fast as it can. */
   handoffBytesPerSecond: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+  mode: v.optional(v.picklist(['latest', 'siblings', 'chain']), 'latest'),
+  logOperations: v.optional(v.boolean(), false),
 })
 
 export type SwarmOptions = Readonly<v.InferOutput<typeof optionsSchema>>

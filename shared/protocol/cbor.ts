@@ -397,3 +397,19 @@ export function record<T extends object>(
     },
   }
 }
+
+/** A value alone, outside a message: what is kept within a record. */
+export function bytesOf<T>(field: Field<T>, value: T): Uint8Array {
+  const out = new Writer()
+  field.write(out, value)
+  return Buffer.concat(out.take())
+}
+
+/** The reverse; throws Malformed. Byte strings alias the input. */
+export function parseBytes<T>(field: Field<T>, input: Uint8Array): T {
+  const reader = new Reader()
+  reader.reset(input, 0, input.length)
+  const value = field.read(reader)
+  reader.finish()
+  return value
+}

@@ -27,6 +27,7 @@ test('wire numbers are unique', (t) => {
 test('another CBOR library reads the same array', (t) => {
   const message: Message = {
     kind: 'replica.put',
+    attached: null,
     id: 70_000,
     epoch: 7,
     token: 3_000_000_000,
@@ -44,6 +45,7 @@ test('another CBOR library reads the same array', (t) => {
     Buffer.from('key'),
     null,
     [1, 5_000_000_000n, '0123456789abcdef'],
+    null,
     24,
   ])
   t.deepEqual(decode(cbor.encode(fields)), message)

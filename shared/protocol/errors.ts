@@ -34,6 +34,12 @@ export type ErrorCode =
   | 'CHANGE_REFUSED'
   /** The named node, change or process is not known. */
   | 'NOT_FOUND'
+  /** The key is not as the write asks: it exists, is missing, or has another version. */
+  | 'CONDITION_FAILED'
+  /** The swarm's mode of replication does not have it; the message names the one that has. */
+  | 'UNSUPPORTED'
+  /** As many siblings are kept of the key as may be: get it, and put with that context. */
+  | 'TOO_MANY_SIBLINGS'
 
 export class GTStoreError extends Error {
   override readonly name = 'GTStoreError'

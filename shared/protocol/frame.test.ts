@@ -110,6 +110,7 @@ test('a large frame in small chunks takes linear time', (t) => {
   const value = Buffer.alloc(1_000_000, 7)
   const message: Message = {
     kind: 'replica.get.ok',
+    attached: null,
     id: 1,
     value,
     version,

@@ -32,7 +32,13 @@ const value = fc.option(bytes)
 const writer = fc.stringMatching(/^[0-9a-f]{16}$/)
 const version = fc.record({ boot: token, micros: uint, writer }, { noNullPrototype: true })
 const cursor = plain({ token, key: bytes })
-const entry = plain({ token, key: bytes, record: plain({ version, value }) })
+const attached = fc.option(bytes)
+const record = { version, value, attached }
+const entry = plain({
+  token,
+  key: bytes,
+  record: fc.oneof(plain({ version, value }), plain({ version, value, attached: bytes })),
+})
 const member = plain({ id: text, incarnation: uint, pid: uint, startTime: text })
 const vnodes = fc.array(fc.tuple(token, text), { maxLength: 6 })
 const placement = fc
@@ -52,11 +58,18 @@ const transfer = plain({
   needed: uint,
   wipe: fc.boolean(),
 })
-const change = plain({
-  plan: uint,
-  next: placement,
-  transfers: fc.array(transfer, { maxLength: 4 }),
-})
+const copying = { plan: uint, next: placement, transfers: fc.array(transfer, { maxLength: 4 }) }
+const change = fc.oneof(plain(copying), plain({ ...copying, switching: fc.constant(true) }))
+const chains = fc.array(
+  plain({
+    from: token,
+    to: token,
+    members: fc.array(text, { maxLength: 3 }),
+    full: uint,
+    reader: text,
+  }),
+  { maxLength: 4 },
+)
 const settled = {
   epoch: uint,
   swarm: text,
@@ -64,7 +77,13 @@ const settled = {
   members: fc.array(member, { maxLength: 4 }),
   placement,
 }
-const ring = fc.oneof(plain(settled), plain({ ...settled, change }))
+const ring = fc.oneof(
+  plain(settled),
+  plain({ ...settled, change }),
+  plain({ ...settled, chains }),
+  plain({ ...settled, change, chains }),
+)
+const mode = fc.constantFrom('latest' as const, 'siblings' as const, 'chain' as const)
 const durability = fc.constantFrom('sync' as const, 'write' as const, 'memory' as const)
 const nodeState = fc.constantFrom(
   'starting' as const,
@@ -92,6 +111,15 @@ const repair = plain({
   given: uint,
   skipped: uint,
 })
+const outcomes = plain({
+  puts: uint,
+  putsFailed: uint,
+  deletes: uint,
+  deletesFailed: uint,
+  gets: uint,
+  getsFailed: uint,
+})
+const operations = plain({ coordinated: outcomes, replicated: outcomes })
 const rumors = fc.array(
   plain({
     node: text,
@@ -117,6 +145,7 @@ const nodeReport = plain({
   hints: fc.option(hints),
   repair: fc.option(repair),
   readOnly: fc.boolean(),
+  operations: fc.option(operations),
 })
 const status = plain({
   swarm: text,
@@ -126,6 +155,7 @@ const status = plain({
   readQuorum: uint,
   writeQuorum: uint,
   durability,
+  mode,
   manager: fc.option(plain({ pid: uint })),
   nodes: fc.array(nodeReport, { maxLength: 3 }),
   changes: fc.array(report, { maxLength: 3 }),
@@ -133,6 +163,38 @@ const status = plain({
 })
 const addresses = fc.array(text, { maxLength: 4 })
 const id = uint
+const condition = fc.oneof(
+  plain({ is: fc.constant('absent' as const) }),
+  plain({ is: fc.constant('present' as const) }),
+  plain({ is: fc.constant('version' as const), version }),
+)
+const writing = {
+  stamp: version,
+  condition: fc.option(condition),
+  context: fc.option(bytes),
+  w: uint,
+  deadline: uint,
+}
+const ownerReport = plain({
+  node: text,
+  role: text,
+  state: text,
+  version: fc.option(version),
+  isDeleted: fc.boolean(),
+  counted: fc.boolean(),
+  tookMicros: fc.option(uint),
+})
+const explanation = plain({
+  mode,
+  epoch: uint,
+  token,
+  path: fc.array(text, { maxLength: 3 }),
+  quorums: plain({ n: uint, r: uint, w: uint }),
+  owners: fc.array(ownerReport, { maxLength: 3 }),
+  version: fc.option(version),
+  value,
+  reasons: fc.array(text, { maxLength: 3 }),
+})
 const entries = fc.array(entry, { maxLength: 4 })
 const next = fc.option(cursor)
 
@@ -158,6 +220,7 @@ const fields: {
     nodes: addresses,
     valueBytesMax: uint,
     replicas: uint,
+    mode,
   },
   put: { id, key: bytes, value, version, w: uint, deadline: uint },
   'put.ok': { id },
@@ -168,10 +231,10 @@ const fields: {
   'coordinate.put.ok': { id },
   'coordinate.get': { id, epoch: uint, token, key: bytes, r: uint, born: uint, deadline: uint },
   'coordinate.get.ok': { id, value, version: fc.option(version), node: text },
-  'replica.put': { id, epoch: uint, token, key: bytes, value, version, born: uint },
+  'replica.put': { id, epoch: uint, token, key: bytes, ...record, born: uint },
   'replica.put.ok': { id },
   'replica.get': { id, epoch: uint, token, key: bytes },
-  'replica.get.ok': { id, value, version: fc.option(version) },
+  'replica.get.ok': { id, value, version: fc.option(version), attached },
   stale: { id, epoch: uint },
   'handoff.pull': {
     id,
@@ -197,6 +260,8 @@ const fields: {
     valueBytesMax: uint,
     sloppy: fc.boolean(),
     handoffBytesPerSecond: uint,
+    mode,
+    logOperations: fc.boolean(),
   },
   'node.join': { id, swarm: text, member, store: text, epoch: uint, boot: uint },
   'node.join.ok': { id },
@@ -215,6 +280,7 @@ const fields: {
     hints,
     repair,
     readOnly: fc.boolean(),
+    operations,
   },
   'supervisor.register': { id, nodes: uint },
   'supervisor.register.ok': { id, nodes: addresses },
@@ -241,7 +307,7 @@ const fields: {
   'gossip.probe': { id, target: text },
   'gossip.probe.ok': { id },
   'health.report': { node: text, incarnation: uint, suspects: rumors },
-  'hint.put': { id, epoch: uint, token, key: bytes, value, version, born: uint },
+  'hint.put': { id, epoch: uint, token, key: bytes, ...record, born: uint },
   'hint.put.ok': { id },
   'hint.query': { id, epoch: uint, from: token, to: token },
   'hint.query.ok': { id, hasHints: fc.boolean() },
@@ -263,6 +329,27 @@ const fields: {
   'tombstone.collect.ok': { id },
   'clients.grant': { id },
   'clients.grant.ok': { id, from: uint, upTo: uint },
+  write: { id, key: bytes, value, ...writing },
+  'write.ok': { id, version },
+  'coordinate.write': { id, epoch: uint, token, key: bytes, value, ...writing },
+  'coordinate.write.ok': { id, version },
+  'chain.put': {
+    id,
+    epoch: uint,
+    token,
+    key: bytes,
+    ...record,
+    origin: text,
+    request: uint,
+    stamp: fc.option(version),
+  },
+  'chain.ack': { id, epoch: uint, token, key: bytes, stamps: fc.array(version, { maxLength: 3 }) },
+  'chain.mark': { id, epoch: uint, from: token, to: token },
+  'chain.ready': { node: text, epoch: uint },
+  explain: { id, key: bytes, r: uint, born: uint, deadline: uint },
+  'explain.ok': { id, report: explanation },
+  'coordinate.explain': { id, epoch: uint, token, key: bytes, r: uint, born: uint, deadline: uint },
+  'coordinate.explain.ok': { id, report: explanation },
 }
 
 /** With the prototype of a literal, so that deepEqual compares. */

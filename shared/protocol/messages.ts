@@ -10,6 +10,7 @@
  * To add a message: add its interface to the union, and its row to `messageFields` with the next free
  * number; the compiler then names every switch that must learn it.
  */
+import type { Condition, Mode } from '../data/mode.js'
 import type { Micros, Version } from '../data/version.js'
 import type { Member, NodeId, RingDescription, Token } from '../ring/description.js'
 import type { Cursor, Entry, Mark } from '../runtime/ports.js'
@@ -17,7 +18,7 @@ import type { Address } from '../runtime/runtime.js'
 import type { ErrorCode } from './errors.js'
 
 /** Raised with every incompatible change of this file. */
-export const protocolVersion = 2
+export const protocolVersion = 3
 
 // --- Connection -------------------------------------------------------------------------------
 
@@ -77,6 +78,7 @@ export interface ClientRegisterOk {
   readonly valueBytesMax: number
   /** N: bounds the r and w of a call. */
   readonly replicas: number
+  readonly mode: Mode
 }
 
 // --- Client and forwarder ---------------------------------------------------------------------
@@ -101,6 +103,35 @@ export interface PutOk {
   readonly id: number
 }
 
+/**
+ * Client to forwarder, instead of a put, in the modes `siblings` and `chain`. Lost: in a chain retried
+ * with the same stamp; siblings only where it surely did not happen, since a retry would be another.
+ */
+export interface Write {
+  readonly kind: 'write'
+  readonly id: number
+  readonly key: Uint8Array
+  /** null deletes. */
+  readonly value: Uint8Array | null
+  /** When the write was called, and by whom: names it. Not the version that the value gets. */
+  readonly stamp: Version
+  /** Chain alone: what the key must be like. */
+  readonly condition: Condition | null
+  /** Siblings alone: the context of the get before it (siblings.ts); null: of none. */
+  readonly context: Uint8Array | null
+  /** Siblings alone: write quorum of this call; 0 is the swarm's. */
+  readonly w: number
+  readonly deadline: Micros
+}
+
+/** Forwarder to client: all that must hold it do. */
+export interface WriteOk {
+  readonly kind: 'write.ok'
+  readonly id: number
+  /** Of what was written. */
+  readonly version: Version
+}
+
 /** Client to forwarder: read a key. Lost: retried. */
 export interface Get {
   readonly kind: 'get'
@@ -113,7 +144,10 @@ export interface Get {
   readonly deadline: Micros
 }
 
-/** Forwarder to client: the newest value, or null for both where the key is missing. */
+/**
+ * Forwarder to client: the newest value, or null for both where the key is missing. In mode `siblings`
+ * the value is what encodeSiblings makes (siblings.ts), also where no sibling is left of the key.
+ */
 export interface GetOk {
   readonly kind: 'get.ok'
   readonly id: number
@@ -150,6 +184,28 @@ export interface CoordinatePutOk {
   readonly id: number
 }
 
+/** Forwarder to an owner, in a chain to its head: as `write`. */
+export interface CoordinateWrite {
+  readonly kind: 'coordinate.write'
+  readonly id: number
+  readonly epoch: number
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly value: Uint8Array | null
+  readonly stamp: Version
+  readonly condition: Condition | null
+  readonly context: Uint8Array | null
+  readonly w: number
+  readonly deadline: Micros
+}
+
+/** Coordinator, in a chain its end, to forwarder. Lost: as with `write`. */
+export interface CoordinateWriteOk {
+  readonly kind: 'coordinate.write.ok'
+  readonly id: number
+  readonly version: Version
+}
+
 /** Forwarder to an owner: coordinate this read. Lost with the connection: another owner is asked. */
 export interface CoordinateGet {
   readonly kind: 'coordinate.get'
@@ -183,6 +239,8 @@ export interface ReplicaPut {
   readonly key: Uint8Array
   readonly value: Uint8Array | null
   readonly version: Version
+  /** Of the record (record.ts); null: nothing. */
+  readonly attached: Uint8Array | null
   /** When the message's content set out: the put's stamp, or the start of the get that repairs. */
   readonly born: Micros
 }
@@ -208,6 +266,7 @@ export interface ReplicaGetOk {
   readonly id: number
   readonly value: Uint8Array | null
   readonly version: Version | null
+  readonly attached: Uint8Array | null
 }
 
 /** Any node, instead of a reply: the request's epoch is not (or no longer) mine. Lost: as no answer. */
@@ -280,6 +339,9 @@ export interface NodeEnrollOk {
   readonly sloppy: boolean
   /** What one node may receive by handoffs; 0: as fast as it can. */
   readonly handoffBytesPerSecond: number
+  readonly mode: Mode
+  /** Each operation is logged, with its outcome. */
+  readonly logOperations: boolean
 }
 
 export type Durability = 'sync' | 'write' | 'memory'
@@ -354,6 +416,23 @@ export interface NodeStatsOk {
   readonly repair: RepairReport
   /** The disk is nearly full: reads go on, writes are refused. */
   readonly readOnly: boolean
+  readonly operations: OperationCounts
+}
+
+/** Operations of this life of a node, by their outcome. */
+export interface OperationCounts {
+  readonly coordinated: OutcomeCounts
+  readonly replicated: OutcomeCounts
+}
+
+/** A put that failed may have happened. */
+export interface OutcomeCounts {
+  readonly puts: number
+  readonly putsFailed: number
+  readonly deletes: number
+  readonly deletesFailed: number
+  readonly gets: number
+  readonly getsFailed: number
 }
 
 export interface HintCount {
@@ -452,6 +531,7 @@ export interface StatusReport {
   readonly readQuorum: number
   readonly writeQuorum: number
   readonly durability: Durability
+  readonly mode: Mode
   /** null: it is down, and a node answers in its place. */
   readonly manager: { readonly pid: number } | null
   readonly nodes: readonly NodeReport[]
@@ -480,6 +560,8 @@ export interface NodeReport {
   readonly hints: HintCount | null
   readonly repair: RepairReport | null
   readonly readOnly: boolean
+  /** null where the node did not say. */
+  readonly operations: OperationCounts | null
 }
 
 /**
@@ -637,6 +719,7 @@ export interface HintPut {
   readonly key: Uint8Array
   readonly value: Uint8Array | null
   readonly version: Version
+  readonly attached: Uint8Array | null
   readonly born: Micros
 }
 
@@ -757,6 +840,130 @@ export interface ClientsGrantOk {
   readonly upTo: number
 }
 
+// --- Chains -----------------------------------------------------------------------------------
+
+/**
+ * Member of a chain to the next one: what the key holds by the head's order. Sent once it is durable at
+ * the sender, and again for every request that is not committed there on each new epoch and connection.
+ */
+export interface ChainPut {
+  readonly kind: 'chain.put'
+  readonly id: number
+  readonly epoch: number
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly value: Uint8Array | null
+  readonly version: Version
+  /** The requests beside it (chain-record.ts). */
+  readonly attached: Uint8Array | null
+  /** Whom the end answers, and as what: empty and 0 where nobody waits any more. */
+  readonly origin: Address | ''
+  readonly request: number
+  /** Which of the requests is to be answered; null: none. */
+  readonly stamp: Version | null
+}
+
+/**
+ * Member of a chain to the one before: these requests of the key reached the end, with all before
+ * them. Lost: on the next epoch or connection they are sent down once more.
+ */
+export interface ChainAck {
+  readonly kind: 'chain.ack'
+  readonly id: number
+  readonly epoch: number
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly stamps: readonly Version[]
+}
+
+/**
+ * The head of an arc to the next member, and on: everything that this epoch owes the arc went before.
+ * A reader serves only after it. Lost: sent again with what the connection lost.
+ */
+export interface ChainMark {
+  readonly kind: 'chain.mark'
+  readonly id: number
+  readonly epoch: number
+  readonly from: Token
+  readonly to: Token
+}
+
+/** Node to manager: as a reader of this ring I have the marks of all my arcs. Lost: repeated. */
+export interface ChainReady {
+  readonly kind: 'chain.ready'
+  readonly node: NodeId
+  readonly epoch: number
+}
+
+// --- Explain ----------------------------------------------------------------------------------
+
+/** Client to forwarder: read a key, and say how. Lost: asked again. */
+export interface Explain {
+  readonly kind: 'explain'
+  readonly id: number
+  readonly key: Uint8Array
+  readonly r: number
+  readonly born: Micros
+  readonly deadline: Micros
+}
+
+export interface ExplainOk {
+  readonly kind: 'explain.ok'
+  readonly id: number
+  readonly report: ExplainReport
+}
+
+/** Forwarder to an owner, in a chain to its reader. Lost: another one is asked. */
+export interface CoordinateExplain {
+  readonly kind: 'coordinate.explain'
+  readonly id: number
+  readonly epoch: number
+  readonly token: Token
+  readonly key: Uint8Array
+  readonly r: number
+  readonly born: Micros
+  readonly deadline: Micros
+}
+
+export interface CoordinateExplainOk {
+  readonly kind: 'coordinate.explain.ok'
+  readonly id: number
+  readonly report: ExplainReport
+}
+
+/** One get, seen from its coordinator. */
+export interface ExplainReport {
+  readonly mode: Mode
+  readonly epoch: number
+  readonly token: Token
+  /** Whom the request passed: forwarder, coordinator. */
+  readonly path: readonly NodeId[]
+  /** The numbers that held: N, and the R and W of this call. */
+  readonly quorums: { readonly n: number; readonly r: number; readonly w: number }
+  readonly owners: readonly OwnerReport[]
+  /** What a get answered at that moment; null: missing, or deleted. */
+  readonly version: Version | null
+  readonly value: Uint8Array | null
+  /** In words: why this value, and what is wrong, if something is. */
+  readonly reasons: readonly string[]
+}
+
+/** One owner's part in a get. */
+export interface OwnerReport {
+  readonly node: NodeId
+  /** Its place: `primary` or `owner`, `next` in a change; in a chain `head`, `middle`, `tail`. */
+  readonly role: string
+  /** `current`, `stale` (an older version), `missing`, `late`, `down`, `refused`, `other epoch`. */
+  readonly state: string
+  /** null: it has none, or did not say. */
+  readonly version: Version | null
+  readonly isDeleted: boolean
+  /** Its reply counted towards the quorum of the answer. */
+  readonly counted: boolean
+  /** How long its reply took; null: it did not answer. */
+  readonly tookMicros: number | null
+}
+
 export type Message =
   | Hello
   | HelloOk
@@ -766,11 +973,15 @@ export type Message =
   | ClientRegisterOk
   | Put
   | PutOk
+  | Write
+  | WriteOk
   | Get
   | GetOk
   | ForwarderMoved
   | CoordinatePut
   | CoordinatePutOk
+  | CoordinateWrite
+  | CoordinateWriteOk
   | CoordinateGet
   | CoordinateGetOk
   | ReplicaPut
@@ -826,6 +1037,14 @@ export type Message =
   | TombstoneCollectOk
   | ClientsGrant
   | ClientsGrantOk
+  | ChainPut
+  | ChainAck
+  | ChainMark
+  | ChainReady
+  | Explain
+  | ExplainOk
+  | CoordinateExplain
+  | CoordinateExplainOk
 
 export type MessageKind = Message['kind']
 export type MessageOf<K extends MessageKind> = Extract<Message, { kind: K }>
@@ -847,7 +1066,7 @@ export const messageFields: {
   'client.register.ok': [
     5,
     'control',
-    ['id', 'client', 'boot', 'nodes', 'valueBytesMax', 'replicas'],
+    ['id', 'client', 'boot', 'nodes', 'valueBytesMax', 'replicas', 'mode'],
   ],
   put: [6, 'data', ['id', 'key', 'value', 'version', 'w', 'deadline']],
   'put.ok': [7, 'data', ['id']],
@@ -862,10 +1081,14 @@ export const messageFields: {
   'coordinate.put.ok': [12, 'data', ['id']],
   'coordinate.get': [13, 'data', ['id', 'epoch', 'token', 'key', 'r', 'born', 'deadline']],
   'coordinate.get.ok': [14, 'data', ['id', 'value', 'version', 'node']],
-  'replica.put': [15, 'data', ['id', 'epoch', 'token', 'key', 'value', 'version', 'born']],
+  'replica.put': [
+    15,
+    'data',
+    ['id', 'epoch', 'token', 'key', 'value', 'version', 'attached', 'born'],
+  ],
   'replica.put.ok': [16, 'data', ['id']],
   'replica.get': [17, 'data', ['id', 'epoch', 'token', 'key']],
-  'replica.get.ok': [18, 'data', ['id', 'value', 'version']],
+  'replica.get.ok': [18, 'data', ['id', 'value', 'version', 'attached']],
   stale: [19, 'data', ['id', 'epoch']],
   'handoff.pull': [
     20,
@@ -889,6 +1112,8 @@ export const messageFields: {
       'valueBytesMax',
       'sloppy',
       'handoffBytesPerSecond',
+      'mode',
+      'logOperations',
     ],
   ],
   'node.join': [25, 'control', ['id', 'swarm', 'member', 'store', 'epoch', 'boot']],
@@ -901,7 +1126,18 @@ export const messageFields: {
   'node.stats.ok': [
     32,
     'control',
-    ['id', 'state', 'epoch', 'keys', 'bytes', 'handoff', 'hints', 'repair', 'readOnly'],
+    [
+      'id',
+      'state',
+      'epoch',
+      'keys',
+      'bytes',
+      'handoff',
+      'hints',
+      'repair',
+      'readOnly',
+      'operations',
+    ],
   ],
   'supervisor.register': [33, 'control', ['id', 'nodes']],
   'supervisor.register.ok': [34, 'control', ['id', 'nodes']],
@@ -922,7 +1158,7 @@ export const messageFields: {
   'gossip.probe': [49, 'control', ['id', 'target']],
   'gossip.probe.ok': [50, 'control', ['id']],
   'health.report': [51, 'control', ['node', 'incarnation', 'suspects']],
-  'hint.put': [52, 'data', ['id', 'epoch', 'token', 'key', 'value', 'version', 'born']],
+  'hint.put': [52, 'data', ['id', 'epoch', 'token', 'key', 'value', 'version', 'attached', 'born']],
   'hint.put.ok': [53, 'data', ['id']],
   'hint.query': [54, 'bulk', ['id', 'epoch', 'from', 'to']],
   'hint.query.ok': [55, 'bulk', ['id', 'hasHints']],
@@ -938,6 +1174,26 @@ export const messageFields: {
   'tombstone.collect.ok': [65, 'bulk', ['id']],
   'clients.grant': [66, 'control', ['id']],
   'clients.grant.ok': [67, 'control', ['id', 'from', 'upTo']],
+  write: [68, 'data', ['id', 'key', 'value', 'stamp', 'condition', 'context', 'w', 'deadline']],
+  'write.ok': [69, 'data', ['id', 'version']],
+  'coordinate.write': [
+    70,
+    'data',
+    ['id', 'epoch', 'token', 'key', 'value', 'stamp', 'condition', 'context', 'w', 'deadline'],
+  ],
+  'coordinate.write.ok': [71, 'data', ['id', 'version']],
+  'chain.put': [
+    72,
+    'data',
+    ['id', 'epoch', 'token', 'key', 'value', 'version', 'attached', 'origin', 'request', 'stamp'],
+  ],
+  'chain.ack': [73, 'data', ['id', 'epoch', 'token', 'key', 'stamps']],
+  'chain.mark': [74, 'data', ['id', 'epoch', 'from', 'to']],
+  'chain.ready': [75, 'control', ['node', 'epoch']],
+  explain: [76, 'data', ['id', 'key', 'r', 'born', 'deadline']],
+  'explain.ok': [77, 'data', ['id', 'report']],
+  'coordinate.explain': [78, 'data', ['id', 'epoch', 'token', 'key', 'r', 'born', 'deadline']],
+  'coordinate.explain.ok': [79, 'data', ['id', 'report']],
 }
 
 /** Lanes keep bulk from delaying control, and both from delaying requests. */

@@ -29,6 +29,7 @@ export function nodeReport(
     hints: answer?.hints ?? null,
     repair: answer?.repair ?? null,
     readOnly: answer?.readOnly ?? false,
+    operations: answer?.operations ?? null,
   }
 }
 

@@ -3,8 +3,16 @@
  * that each holds what messages.ts declares, so that whatever codec.ts reads has exactly the declared
  * shape, nested parts included.
  */
+import type { Condition, Mode } from '../data/mode.js'
 import type { Version } from '../data/version.js'
-import type { Change, Member, Placement, RingDescription, Transfer } from '../ring/description.js'
+import type {
+  Chain,
+  Change,
+  Member,
+  Placement,
+  RingDescription,
+  Transfer,
+} from '../ring/description.js'
 import type { Cursor, Entry, Mark } from '../runtime/ports.js'
 import {
   bool,
@@ -25,11 +33,15 @@ import {
 import type { ErrorCode } from './errors.js'
 import type {
   ChangeReport,
+  ExplainReport,
   HandoffProgress,
   HintCount,
   MessageKind,
   MessageOf,
   NodeReport,
+  OperationCounts,
+  OutcomeCounts,
+  OwnerReport,
   RepairReport,
   Rumor,
   StatusReport,
@@ -55,23 +67,44 @@ const version: Field<Version> = {
 
 const maybeBytes = nullable(bytes)
 const maybeVersion = nullable(version)
+const mode: Field<Mode> = oneOf('latest', 'siblings', 'chain')
+
+const conditionFields = record({
+  is: oneOf('absent', 'present', 'version'),
+  version: maybeVersion,
+})
+const condition: Field<Condition> = {
+  write(out, value) {
+    conditionFields.write(out, {
+      is: value.is,
+      version: value.is === 'version' ? value.version : null,
+    })
+  },
+  read(input) {
+    const { is, version } = conditionFields.read(input)
+    if (is !== 'version') return { is }
+    if (version === null) throw new Malformed('a condition without its version')
+    return { is, version }
+  },
+}
 
 /** Flat: the record's version and value stand beside the key. */
 const entry: Field<Entry> = {
   write(out, value) {
-    writeArray(out, 4)
+    writeArray(out, 5)
     uint.write(out, value.token)
     bytes.write(out, value.key)
     version.write(out, value.record.version)
     maybeBytes.write(out, value.record.value)
+    maybeBytes.write(out, value.record.attached ?? null)
   },
   read(input) {
-    expectArray(input, 4)
-    return {
-      token: uint32.read(input),
-      key: bytes.read(input),
-      record: { version: version.read(input), value: maybeBytes.read(input) },
-    }
+    expectArray(input, 5)
+    const token = uint32.read(input)
+    const key = bytes.read(input)
+    const held = { version: version.read(input), value: maybeBytes.read(input) }
+    const attached = maybeBytes.read(input)
+    return { token, key, record: attached === null ? held : { ...held, attached } }
   },
 }
 
@@ -98,25 +131,58 @@ const transfer: Field<Transfer> = record({
   wipe: bool,
 })
 
-const change: Field<Change> = record({ plan: uint, next: placement, transfers: list(transfer) })
+const changeFields: Field<Required<Change>> = record({
+  plan: uint,
+  next: placement,
+  transfers: list(transfer),
+  switching: bool,
+})
+const change: Field<Change> = {
+  write: (out, value) => changeFields.write(out, { ...value, switching: value.switching ?? false }),
+  read(input) {
+    const { switching, ...copying } = changeFields.read(input)
+    return switching ? { ...copying, switching } : copying
+  },
+}
 
-const ringFields: Field<Omit<RingDescription, 'change'> & { change: Change | null }> = record({
+const chain: Field<Chain> = record({
+  from: uint32,
+  to: uint32,
+  members: list(text),
+  full: uint,
+  reader: text,
+})
+
+interface RingFields extends Omit<RingDescription, 'change' | 'chains'> {
+  readonly change: Change | null
+  readonly chains: readonly Chain[] | null
+}
+
+const ringFields: Field<RingFields> = record({
   epoch: uint,
   swarm: text,
   boot: uint,
   members: list(member),
   placement,
   change: nullable(change),
+  chains: nullable(list(chain)),
 })
 
 const ring: Field<RingDescription> = {
-  write: (out, value) => ringFields.write(out, { ...value, change: value.change ?? null }),
+  write(out, value) {
+    const { change = null, chains = null } = value
+    ringFields.write(out, { ...value, change, chains })
+  },
   read(input) {
-    const { change, ...settled } = ringFields.read(input)
+    const { change, chains, ...settled } = ringFields.read(input)
     if (settled.placement.tokens.length !== settled.placement.nodes.length) {
       throw new Malformed('a ring with tokens without nodes')
     }
-    return change === null ? settled : { ...settled, change }
+    return {
+      ...settled,
+      ...(change !== null && { change }),
+      ...(chains !== null && { chains }),
+    }
   },
 }
 
@@ -143,6 +209,16 @@ const repair: Field<RepairReport> = record({
   skipped: uint,
 })
 
+const outcomes: Field<OutcomeCounts> = record({
+  puts: uint,
+  putsFailed: uint,
+  deletes: uint,
+  deletesFailed: uint,
+  gets: uint,
+  getsFailed: uint,
+})
+const operations: Field<OperationCounts> = record({ coordinated: outcomes, replicated: outcomes })
+
 const nodeReport: Field<NodeReport> = record({
   id: text,
   incarnation: uint,
@@ -158,6 +234,7 @@ const nodeReport: Field<NodeReport> = record({
   hints: nullable(hints),
   repair: nullable(repair),
   readOnly: bool,
+  operations: nullable(operations),
 })
 
 const changeReport: Field<ChangeReport> = record({
@@ -177,6 +254,7 @@ const status: Field<StatusReport> = record({
   readQuorum: uint,
   writeQuorum: uint,
   durability,
+  mode,
   manager: nullable(record({ pid: uint })),
   nodes: list(nodeReport),
   changes: list(changeReport),
@@ -200,6 +278,9 @@ const errorCode: Field<ErrorCode> = oneOf(
   'CHANGE_REFUSED',
   'NOT_FOUND',
   'DISK_FULL',
+  'CONDITION_FAILED',
+  'UNSUPPORTED',
+  'TOO_MANY_SIBLINGS',
 )
 
 const rumor: Field<Rumor> = record({
@@ -216,6 +297,35 @@ const reason = oneOf('ownership', 'hinted', 'repair')
 
 const id = uint
 const epoch = uint
+
+const writing = {
+  stamp: version,
+  condition: nullable(condition),
+  context: maybeBytes,
+  w: uint,
+  deadline: uint,
+}
+
+const owner: Field<OwnerReport> = record({
+  node: text,
+  role: text,
+  state: text,
+  version: maybeVersion,
+  isDeleted: bool,
+  counted: bool,
+  tookMicros: nullable(uint),
+})
+const explanation: Field<ExplainReport> = record({
+  mode,
+  epoch,
+  token: uint32,
+  path: list(text),
+  quorums: record({ n: uint, r: uint, w: uint }),
+  owners: list(owner),
+  version: maybeVersion,
+  value: maybeBytes,
+  reasons: list(text),
+})
 
 export const messageTypes: {
   readonly [K in MessageKind]: {
@@ -234,6 +344,7 @@ export const messageTypes: {
     nodes: list(text),
     valueBytesMax: uint,
     replicas: uint,
+    mode,
   },
   put: { id, key: bytes, value: maybeBytes, version, w: uint, deadline: uint },
   'put.ok': { id },
@@ -261,10 +372,19 @@ export const messageTypes: {
     deadline: uint,
   },
   'coordinate.get.ok': { id, value: maybeBytes, version: maybeVersion, node: text },
-  'replica.put': { id, epoch, token: uint32, key: bytes, value: maybeBytes, version, born: uint },
+  'replica.put': {
+    id,
+    epoch,
+    token: uint32,
+    key: bytes,
+    value: maybeBytes,
+    version,
+    attached: maybeBytes,
+    born: uint,
+  },
   'replica.put.ok': { id },
   'replica.get': { id, epoch, token: uint32, key: bytes },
-  'replica.get.ok': { id, value: maybeBytes, version: maybeVersion },
+  'replica.get.ok': { id, value: maybeBytes, version: maybeVersion, attached: maybeBytes },
   stale: { id, epoch },
   'handoff.pull': {
     id,
@@ -290,6 +410,8 @@ export const messageTypes: {
     valueBytesMax: uint,
     sloppy: bool,
     handoffBytesPerSecond: uint,
+    mode,
+    logOperations: bool,
   },
   'node.join': { id, swarm: text, member, store: text, epoch, boot: uint },
   'node.join.ok': { id },
@@ -308,6 +430,7 @@ export const messageTypes: {
     hints,
     repair,
     readOnly: bool,
+    operations,
   },
   'supervisor.register': { id, nodes: uint },
   'supervisor.register.ok': { id, nodes: list(text) },
@@ -328,7 +451,16 @@ export const messageTypes: {
   'gossip.probe': { id, target: text },
   'gossip.probe.ok': { id },
   'health.report': { node: text, incarnation: uint, suspects: rumors },
-  'hint.put': { id, epoch, token: uint32, key: bytes, value: maybeBytes, version, born: uint },
+  'hint.put': {
+    id,
+    epoch,
+    token: uint32,
+    key: bytes,
+    value: maybeBytes,
+    version,
+    attached: maybeBytes,
+    born: uint,
+  },
   'hint.put.ok': { id },
   'hint.query': { id, epoch, from: uint32, to: uint32 },
   'hint.query.ok': { id, hasHints: bool },
@@ -344,4 +476,35 @@ export const messageTypes: {
   'tombstone.collect.ok': { id },
   'clients.grant': { id },
   'clients.grant.ok': { id, from: uint, upTo: uint },
+  write: { id, key: bytes, value: maybeBytes, ...writing },
+  'write.ok': { id, version },
+  'coordinate.write': { id, epoch, token: uint32, key: bytes, value: maybeBytes, ...writing },
+  'coordinate.write.ok': { id, version },
+  'chain.put': {
+    id,
+    epoch,
+    token: uint32,
+    key: bytes,
+    value: maybeBytes,
+    version,
+    attached: maybeBytes,
+    origin: text,
+    request: uint,
+    stamp: maybeVersion,
+  },
+  'chain.ack': { id, epoch, token: uint32, key: bytes, stamps: list(version) },
+  'chain.mark': { id, epoch, from: uint32, to: uint32 },
+  'chain.ready': { node: text, epoch },
+  explain: { id, key: bytes, r: uint, born: uint, deadline: uint },
+  'explain.ok': { id, report: explanation },
+  'coordinate.explain': {
+    id,
+    epoch,
+    token: uint32,
+    key: bytes,
+    r: uint,
+    born: uint,
+    deadline: uint,
+  },
+  'coordinate.explain.ok': { id, report: explanation },
 }

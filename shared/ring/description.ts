@@ -52,6 +52,24 @@ export interface Change {
   readonly plan: number
   readonly next: Placement
   readonly transfers: readonly Transfer[]
+  /** Of a chain: everything is copied, the last joiner reads. Absent: false. */
+  readonly switching?: boolean
+}
+
+/**
+ * Chain replication: who holds one arc, in which order. Puts enter at the head and pass through all; the
+ * last one answers them. A member that is dead leaves at once, so that a chain may be shorter than N.
+ */
+export interface Chain {
+  /** The range (from, to], wrapping; from === to is the whole ring. */
+  readonly from: Token
+  readonly to: Token
+  /** The head first; by seniority: who joined later stands behind. */
+  readonly members: readonly NodeId[]
+  /** The first so many hold everything; the others are being copied to. */
+  readonly full: number
+  /** Who answers gets; empty where no member is left. */
+  readonly reader: NodeId | ''
 }
 
 export interface RingDescription {
@@ -63,6 +81,8 @@ export interface RingDescription {
   readonly members: readonly Member[]
   readonly placement: Placement
   readonly change?: Change
+  /** Of a swarm in chain mode: all arcs, ascending by `to`. */
+  readonly chains?: readonly Chain[]
 }
 
 /** The address of a member: the name of its socket, without the suffix. */

@@ -11,6 +11,7 @@ import type { Address } from '../runtime/runtime.js'
 import { type SharedArc, sharedArcs } from './arcs.js'
 import {
   addressOf,
+  type Chain,
   type Member,
   type NodeId,
   type Placement,
@@ -36,6 +37,8 @@ export interface Ownership {
 export interface Arc extends Range, Ownership {
   /** Only while a change is under way, and only where it changes owners or quorums. */
   readonly next?: Ownership
+  /** In chain mode: then `owners` are its members, the head first. */
+  readonly chain?: Chain
 }
 
 /** The configured numbers, each limited by the nodes that the placement has. */
@@ -70,7 +73,9 @@ export class Ring {
     this.epoch = description.epoch
     this.nodes = [...new Set(placement.nodes)].sort(compareNodes)
     this.forming = this.nodes.length < placement.replicas
-    this.arcs = arcsOf(placement, change?.next ?? placement)
+    this.arcs = description.chains
+      ? description.chains.map(arcOfChain)
+      : arcsOf(placement, change?.next ?? placement)
     this.#ends = Uint32Array.from(this.arcs, (arc) => arc.to)
     this.#members = new Map(members.map((member) => [member.id, member]))
     this.#addresses = new Map(members.map((member) => [member.id, addressOf(member)]))
@@ -125,6 +130,13 @@ export function compareNodes(a: NodeId, b: NodeId): number {
   if (a.length !== b.length) return a.length - b.length
   if (a === b) return 0
   return a < b ? -1 : 1
+}
+
+/** All members confirm a write, one answers a read. */
+function arcOfChain(chain: Chain): Arc {
+  const { from, to, members } = chain
+  const n = members.length
+  return { from, to, owners: members, quorums: { n, r: Math.min(1, n), w: n }, chain }
 }
 
 function arcsOf(placement: Placement, next: Placement): Arc[] {

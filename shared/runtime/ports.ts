@@ -48,8 +48,8 @@ export interface EngineStats {
 export type Done = (error: Error | undefined) => void
 
 /**
- * A node's storage. Every write is a *merge*: it compares with stored and still unsynced records of
- * its key and keeps the newer. `done` follows once the merged state is as durable as the swarm asks,
+ * A node's storage. Every write is a *merge* (data/merge.ts): it joins what is stored and still unsynced
+ * of its key with what comes. `done` follows once the merged state is as durable as the swarm asks,
  * also where the incoming record lost against one that is not durable yet; it may be called at once.
  * A failed write or sync reports its error to everything that rests on it; the engine then refuses
  * all that follows.
@@ -58,6 +58,17 @@ export interface Engine {
   apply(entry: Entry, done: Done): void
   /** Merges a batch atomically, with the named meta values in the same durable write. */
   applyBatch(entries: readonly Entry[], meta: Readonly<Record<string, string>>, done: Done): void
+  /**
+   * Replaces the record of one key by what `change` makes of it, unsynced writes included; it is called
+   * at once, and exactly once unless the engine refuses. Undefined leaves the record. `done` gets what
+   * the key holds then, once that is as durable as the swarm asks.
+   */
+  update(
+    token: Token,
+    key: Uint8Array,
+    change: (held: StoredRecord | undefined) => StoredRecord | undefined,
+    done: (error: Error | undefined, record: StoredRecord | undefined) => void,
+  ): void
   /**
    * The newest record, unsynced ones included; the callback waits until that one is durable and is
    * called at once where it already is.

@@ -357,6 +357,7 @@ function hintPut(epoch: number, micros: number, value = 'one') {
   const bytes = Buffer.from(key)
   return {
     kind: 'hint.put',
+    attached: null,
     id: 1,
     epoch,
     token: tokenOf(bytes),

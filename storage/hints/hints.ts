@@ -15,7 +15,7 @@ import { everyOwner } from '../coordination.js'
 import type { Department } from '../department.js'
 import type { Desk } from '../desk.js'
 import type { StorageNodeOptions } from '../node.js'
-import { stampRefusal } from '../replica.js'
+import { recordOf, stampRefusal } from '../replica.js'
 import { answer, refuse, refuseFailed } from '../reply.js'
 import { Drain } from './drain.js'
 import { HintStore } from './hint-store.js'
@@ -92,8 +92,8 @@ export class Hints implements Department {
 
   private keep(from: Address, message: HintPut): void {
     const { desk, store } = this
-    const { id, epoch, token, key, value, version, born } = message
-    const entry = { token, key, record: { version, value } }
+    const { id, epoch, token, key, version, born } = message
+    const entry = { token, key, record: recordOf(message) }
     if (desk.disk.isLow()) return refuse(desk, from, id, 'DISK_FULL', 'the disk is nearly full')
     const refusal = stampRefusal(desk.runtime, this.options.boot, version, born)
     if (refusal !== undefined) return refuse(desk, from, id, 'EXPIRED', refusal)

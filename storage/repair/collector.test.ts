@@ -214,8 +214,20 @@ test('what the deleted value left on its way does not come back after the collec
   const record = { version, value }
   const entries = [{ token, key: old.key, record }]
   const late = { id: 7, epoch: 1, born }
-  cluster.send('x-1', 'n1.1', { kind: 'replica.put', ...old, ...late, born: version.micros })
-  cluster.send('x-1', 'n2.1', { kind: 'hint.put', ...old, ...late, born: version.micros })
+  cluster.send('x-1', 'n1.1', {
+    kind: 'replica.put',
+    attached: null,
+    ...old,
+    ...late,
+    born: version.micros,
+  })
+  cluster.send('x-1', 'n2.1', {
+    kind: 'hint.put',
+    attached: null,
+    ...old,
+    ...late,
+    born: version.micros,
+  })
   cluster.send('x-1', 'n3.1', { kind: 'handoff.push', reason: 'repair', entries, ...late })
   cluster.advance(5_000)
   const kinds = cluster.inbox.get('x-1')?.map((reply) => 'code' in reply && reply.code)

@@ -16,7 +16,7 @@ import type { StorageNodeOptions } from '../node.js'
 import type { Answers } from './stats-round.js'
 
 export interface ReportSources
-  extends Pick<StorageNodeOptions, 'swarmName' | 'durability' | 'runDirectory'> {
+  extends Pick<StorageNodeOptions, 'swarmName' | 'durability' | 'mode' | 'runDirectory'> {
   readonly self: NodeId
   readonly ring: Ring
   readonly answers: Answers
@@ -26,7 +26,7 @@ export interface ReportSources
 }
 
 export function statusReport(from: ReportSources): StatusReport {
-  const { ring, swarmName, durability, self } = from
+  const { ring, swarmName, durability, mode, self } = from
   const { placement, change } = ring.description
   const { replicas, readQuorum, writeQuorum } = placement
   const settled = change === undefined ? 'serving' : 'changing'
@@ -38,6 +38,7 @@ export function statusReport(from: ReportSources): StatusReport {
     readQuorum,
     writeQuorum,
     durability,
+    mode,
     manager: null,
     nodes: nodeReports(from),
     changes: changeReports(from),

@@ -74,7 +74,7 @@ export class StandIn implements Department {
       const reason = 'the manager, which is needed for more, granted it no further client ids'
       return this.refuse(from, id, 'OVERLOADED', reason)
     }
-    const { boot, valueBytesMax } = this.options
+    const { boot, valueBytesMax, mode } = this.options
     this.desk.runtime.send(from, {
       kind: 'client.register.ok',
       id,
@@ -83,6 +83,7 @@ export class StandIn implements Department {
       nodes: this.forwarders(ring),
       valueBytesMax,
       replicas: ring.description.placement.replicas,
+      mode,
     })
   }
 
@@ -109,10 +110,11 @@ export class StandIn implements Department {
   }
 
   private tell(answers: Answers): void {
-    const { swarmName, durability, runDirectory } = this.options
+    const { swarmName, durability, mode, runDirectory } = this.options
     const status = statusReport({
       swarmName,
       durability,
+      mode,
       runDirectory,
       self: this.desk.self,
       ring: this.desk.ring,

@@ -1,0 +1,75 @@
+/**
+ * What a chain keeps of a key: its value as the head ordered it, and beside it the requests that were
+ * decided on it, so that each has one effect and one result however often it is sent.
+ *
+ * The head draws versions in ascending order, so the newest value wins; requests are only ever added
+ * by a merge. A request that its condition refused is kept like one that wrote.
+ */
+import { bytesOf, list, nullable, parseBytes, record, text, uint } from '../protocol/cbor.js'
+import type { Merge } from './merge.js'
+import { type StoredRecord, supersedes } from './record.js'
+import { compareVersions, type Micros, type Version } from './version.js'
+
+/** One request and its result, the first one. */
+export interface DecidedRequest {
+  /** As the client stamped it: names the request. */
+  readonly stamp: Version
+  /** After it nobody sends it again. */
+  readonly deadline: Micros
+  /** The version that it wrote; null: its condition did not hold. */
+  readonly version: Version | null
+  /** What its condition met: null where the key was missing. */
+  readonly met: Version | null
+}
+
+/** Of a key that has requests and was never written. */
+export const noVersion: Version = { boot: 0, micros: 0, writer: '' }
+
+const version = record<Version>({ boot: uint, micros: uint, writer: text })
+const requestsField = list(
+  record<DecidedRequest>({
+    stamp: version,
+    deadline: uint,
+    version: nullable(version),
+    met: nullable(version),
+  }),
+)
+
+const none: readonly DecidedRequest[] = []
+
+export function requestsOf(held: StoredRecord | undefined): readonly DecidedRequest[] {
+  return held?.attached === undefined ? none : parseBytes(requestsField, held.attached)
+}
+
+export function requestOf(
+  held: StoredRecord | undefined,
+  stamp: Version,
+): DecidedRequest | undefined {
+  return requestsOf(held).find((each) => compareVersions(each.stamp, stamp) === 0)
+}
+
+/** The record with exactly these requests. */
+export function withRequests(
+  { version, value }: Pick<StoredRecord, 'version' | 'value'>,
+  requests: readonly DecidedRequest[],
+): StoredRecord {
+  if (requests.length === 0) return { version, value }
+  const sorted = [...requests].sort((a, b) => compareVersions(a.stamp, b.stamp))
+  return { version, value, attached: bytesOf(requestsField, sorted) }
+}
+
+/** The newer value, and the requests of both: see merge.ts. */
+export const chainMerge: Merge = (held, incoming) => {
+  if (held === undefined) return incoming
+  const isNewer = supersedes(incoming, held)
+  const mine = requestsOf(held)
+  const theirs = requestsOf(incoming)
+  const added = theirs.filter(({ stamp }) => !isAmong(mine, stamp))
+  if (!isNewer && added.length === 0) return held
+  if (isNewer && mine.every(({ stamp }) => isAmong(theirs, stamp))) return incoming
+  return withRequests(isNewer ? incoming : held, [...mine, ...added])
+}
+
+function isAmong(requests: readonly DecidedRequest[], stamp: Version): boolean {
+  return requests.some((each) => compareVersions(each.stamp, stamp) === 0)
+}
