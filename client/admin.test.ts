@@ -93,7 +93,8 @@ const noCounts = {
   deletes: 3,
   deletesFailed: 4,
   gets: 5,
-  getsFailed: 6,
+  getsMissed: 6,
+  getsFailed: 7,
 }
 
 const noRepair = {

@@ -246,6 +246,7 @@ const noCounts = {
   deletes: 0,
   deletesFailed: 0,
   gets: 0,
+  getsMissed: 0,
   getsFailed: 0,
 }
 

@@ -117,6 +117,7 @@ const outcomes = plain({
   deletes: uint,
   deletesFailed: uint,
   gets: uint,
+  getsMissed: uint,
   getsFailed: uint,
 })
 const operations = plain({ coordinated: outcomes, replicated: outcomes })
@@ -193,6 +194,7 @@ const explanation = plain({
   owners: fc.array(ownerReport, { maxLength: 3 }),
   version: fc.option(version),
   value,
+  refusal: fc.option(text),
   reasons: fc.array(text, { maxLength: 3 }),
 })
 const entries = fc.array(entry, { maxLength: 4 })
@@ -211,6 +213,7 @@ const fields: {
     code: fc.constantFrom('FORMING', 'NOT_FOUND'),
     definite: fc.boolean(),
     message: text,
+    met: fc.option(version, { nil: undefined }),
   },
   'client.register': { id, client: uint },
   'client.register.ok': {

@@ -51,6 +51,8 @@ export interface ErrorReply {
   readonly code: ErrorCode
   readonly definite: boolean
   readonly message: string
+  /** With CONDITION_FAILED, what the condition met; absent where the key was missing. */
+  readonly met?: Version | undefined
 }
 
 // --- Client and manager -----------------------------------------------------------------------
@@ -431,7 +433,9 @@ export interface OutcomeCounts {
   readonly putsFailed: number
   readonly deletes: number
   readonly deletesFailed: number
+  /** Those that found nothing were answered, too. */
   readonly gets: number
+  readonly getsMissed: number
   readonly getsFailed: number
 }
 
@@ -944,6 +948,8 @@ export interface ExplainReport {
   /** What a get answered at that moment; null: missing, or deleted. */
   readonly version: Version | null
   readonly value: Uint8Array | null
+  /** Why a get got no answer at that moment: then the two above say nothing. */
+  readonly refusal: string | null
   /** In words: why this value, and what is wrong, if something is. */
   readonly reasons: readonly string[]
 }
@@ -1061,7 +1067,7 @@ export const messageFields: {
   hello: [0, 'data', ['protocol', 'from', 'lane']],
   'hello.ok': [1, 'data', ['protocol']],
   'hello.refused': [2, 'data', ['protocol', 'reason']],
-  error: [3, 'data', ['id', 'code', 'definite', 'message']],
+  error: [3, 'data', ['id', 'code', 'definite', 'message', 'met']],
   'client.register': [4, 'control', ['id', 'client']],
   'client.register.ok': [
     5,

@@ -67,6 +67,10 @@ const version: Field<Version> = {
 
 const maybeBytes = nullable(bytes)
 const maybeVersion = nullable(version)
+const optionalVersion: Field<Version | undefined> = {
+  write: (out, value) => maybeVersion.write(out, value ?? null),
+  read: (input) => maybeVersion.read(input) ?? undefined,
+}
 const mode: Field<Mode> = oneOf('latest', 'siblings', 'chain')
 
 const conditionFields = record({
@@ -215,6 +219,7 @@ const outcomes: Field<OutcomeCounts> = record({
   deletes: uint,
   deletesFailed: uint,
   gets: uint,
+  getsMissed: uint,
   getsFailed: uint,
 })
 const operations: Field<OperationCounts> = record({ coordinated: outcomes, replicated: outcomes })
@@ -324,6 +329,7 @@ const explanation: Field<ExplainReport> = record({
   owners: list(owner),
   version: maybeVersion,
   value: maybeBytes,
+  refusal: nullable(text),
   reasons: list(text),
 })
 
@@ -335,7 +341,7 @@ export const messageTypes: {
   hello: { protocol: uint, from: text, lane: oneOf('data', 'control', 'bulk') },
   'hello.ok': { protocol: uint },
   'hello.refused': { protocol: uint, reason: text },
-  error: { id, code: errorCode, definite: bool, message: text },
+  error: { id, code: errorCode, definite: bool, message: text, met: optionalVersion },
   'client.register': { id, client: uint },
   'client.register.ok': {
     id,
