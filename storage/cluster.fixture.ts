@@ -169,6 +169,8 @@ export class Cluster {
   sloppy = false
   mode: Mode = 'latest'
   handoffBytesPerSecond = 0
+  /** What every node draws. */
+  random: () => number = () => 0.5
   /** Looks at each message before it arrives; what it returns false for is kept back. */
   mayArrive: (message: Message, from: Address, to: Address) => boolean = () => true
   private readonly seats = new Map<Address, Seat>()
@@ -371,7 +373,7 @@ export class Cluster {
     return {
       now: () => this.nowMs,
       hostMicros: () => this.hostMicros,
-      random: () => 0.5,
+      random: () => this.random(),
       send: (to, message) => {
         this.queue.push({ from: self, to, message })
         return true

@@ -18,23 +18,33 @@ import { coordinatorsOf, isDefinite, type Request, replyError } from './request.
  */
 const patienceSweeps = Math.ceil(peerPatienceMs / sweepIntervalMs)
 
+/** Of a read that is spread over the owners: whom it goes to first. */
+export interface Turn {
+  readonly coordinator: Address
+  /** This node is an owner, too: it reads by itself where the other is gone or silent. */
+  readonly takeBack: (() => void) | undefined
+}
+
 export class Forward implements Exchange {
   private readonly desk: Desk
   private readonly request: Request
+  private readonly turn: Turn | undefined
   private readonly tried: Address[] = []
   /** Those tried that may still answer, the last one tried at the end. */
   private pending: Address[] = []
   private sweeps = 0
   private id = 0
 
-  constructor(desk: Desk, request: Request) {
+  constructor(desk: Desk, request: Request, turn?: Turn) {
     this.desk = desk
     this.request = request
+    this.turn = turn
   }
 
   begin(): void {
     this.id = this.desk.inFlight.add(this)
-    this.tryNext()
+    if (this.turn === undefined) this.tryNext()
+    else this.give(this.turn.coordinator)
   }
 
   received(from: Address, reply: Message): void {
@@ -80,13 +90,20 @@ export class Forward implements Exchange {
     const coordinator = this.pending.at(-1)
     if (coordinator === undefined || now - peers.heardAt(coordinator) < peerPatienceMs) return
     peers.late(coordinator)
+    if (this.turn?.takeBack !== undefined) return this.takeBack(this.turn.takeBack)
     const next = this.nextOwner()
     if (next === undefined) return
     this.request.begun = true
     this.give(next)
   }
 
+  private takeBack(takeBack: () => void): void {
+    this.desk.inFlight.delete(this.id)
+    takeBack()
+  }
+
   private tryNext(): void {
+    if (this.turn?.takeBack !== undefined) return this.takeBack(this.turn.takeBack)
     const coordinator = this.nextOwner()
     if (coordinator === undefined) return this.failQuorum()
     this.give(coordinator)

@@ -8,7 +8,7 @@
  * absence is the lowest version. An owner whose reply shows less than was answered gets it written too,
  * after the answer: nobody waits for that, and it counts as nothing.
  *
- * A call that lowers R below the swarm's is outside that promise: it gets the newest of what it read.
+ * A read with R + W <= N is outside that promise: it gets the newest of what it read (weak-reads.ts).
  */
 import { newest, type StoredRecord, supersedes } from '../shared/data/record.js'
 import { compareVersions } from '../shared/data/version.js'
@@ -21,6 +21,7 @@ import { Coordination, everyOwner } from './coordination.js'
 import type { Desk } from './desk.js'
 import { recordOf } from './replica.js'
 import { type GetRequest, replyGet } from './request.js'
+import { isWeakRead, readQuorumOf, spread } from './weak-reads.js'
 
 /**
  * A node that was held up for most of readHedgeMs has seen fewer sweeps: the answers may lie in its own
@@ -30,6 +31,8 @@ const sureSweeps = Math.ceil(readHedgeMs / sweepIntervalMs / 2)
 
 export class GetCoordination extends Coordination<GetRequest> {
   private readonly quorum: Quorum
+  /** Outside the promise: no write-back, and nobody is asked but for the read quorum. */
+  private readonly isWeak: boolean
   /** Owners in the order of asking; those before `asked` were asked. */
   private readonly candidates: readonly NodeId[]
   private asked = 0
@@ -51,7 +54,11 @@ export class GetCoordination extends Coordination<GetRequest> {
   constructor(desk: Desk, request: GetRequest) {
     super(desk, request)
     this.quorum = Quorum.ofRead(this.arc, request.r)
-    this.candidates = candidatesOf(desk, everyOwner(this.arc))
+    this.isWeak = isWeakRead(this.arc, request.r)
+    this.candidates = candidatesOf(
+      desk,
+      this.isWeak ? spread(desk, this.arc.owners) : everyOwner(this.arc),
+    )
     this.replies = this.candidates.map(() => null)
     this.lastAsked = desk.runtime.now()
   }
@@ -90,7 +97,8 @@ export class GetCoordination extends Coordination<GetRequest> {
 
   protected override reply(): void {
     replyGet(this.desk.runtime, this.request, this.newest, this.desk.self)
-    if (this.known === undefined && this.newest !== undefined) this.mend(this.newest)
+    if (this.isWeak || this.known !== undefined || this.newest === undefined) return
+    this.mend(this.newest)
   }
 
   /** The deadline bounds the age of what was read, as the owners do with `born`. */
@@ -129,19 +137,11 @@ export class GetCoordination extends Coordination<GetRequest> {
     }
   }
 
-  /** Outside the promise: fewer replies than R, and no write-back. */
-  private isWeak(): boolean {
-    return this.request.r !== 0 && this.request.r < this.arc.quorums.r
-  }
-
   private firstAsked(): number {
-    if (this.isWeak()) return this.request.r
+    const needed = readQuorumOf(this.arc, this.request.r)
+    if (this.isWeak) return needed
     if (this.arc.next !== undefined) return this.candidates.length
-    return Math.max(
-      Math.min(this.request.r, this.arc.quorums.n),
-      this.arc.quorums.r,
-      this.arc.quorums.w,
-    )
+    return Math.max(needed, this.arc.quorums.w)
   }
 
   private askNext(): void {
@@ -202,7 +202,7 @@ export class GetCoordination extends Coordination<GetRequest> {
   /** With a read quorum: answer, wait for the others that were asked, or write back. */
   private weigh(waitNoLonger: boolean): void {
     if (this.quorum.state !== 'met') return
-    if (this.newest === undefined || this.isWeak()) return this.answer()
+    if (this.newest === undefined || this.isWeak) return this.answer()
     const known = Quorum.ofWrite(this.arc, 0)
     for (const [index, node] of this.candidates.entries()) {
       if (this.holdsNewest(index)) known.ack(node)
@@ -243,7 +243,7 @@ export class GetCoordination extends Coordination<GetRequest> {
   }
 }
 
-/** Oneself first (no message), then those that can be reached, each in order of preference. */
+/** Oneself first (no message), then those that can be reached, each in the order given. */
 function candidatesOf(desk: Desk, owners: readonly NodeId[]): readonly NodeId[] {
   const { self, peers, ring } = desk
   const candidates = owners.includes(self) ? [self] : []

@@ -20,6 +20,7 @@ import {
   requestOf,
   wrongWith,
 } from './request.js'
+import { isWeakRead, turnOf } from './weak-reads.js'
 
 export interface RouterOptions {
   readonly boot: number
@@ -60,9 +61,32 @@ export class Router {
     if (inFlight.size >= nodeInFlightMax || readBytes.isSpent) {
       return replyError(runtime, request, 'OVERLOADED', `${self} has too many requests`)
     }
-    const isOwner = coordinatorsOf(ring.arcOf(request.token), request.kind).includes(self)
+    const arc = ring.arcOf(request.token)
+    const isOwner = coordinatorsOf(arc, request.kind).includes(self)
+    if (request.direct && request.kind === 'get' && isWeakRead(arc, request.r)) {
+      return this.spread(request, isOwner && isNamed)
+    }
     if (!isOwner || !isNamed) return this.passOn(request, isOwner)
     this.coordinate(request)
+  }
+
+  /** A weak read goes to whichever owner's turn it is. */
+  private spread(request: Request, isOwner: boolean): void {
+    const { ring, self } = this.desk
+    const owner = turnOf(this.desk, ring.arcOf(request.token))
+    if (owner === self && isOwner) return this.coordinate(request)
+    const coordinator = owner === undefined ? undefined : ring.address(owner)
+    if (coordinator === undefined) return new Forward(this.desk, request).begin()
+    const takeBack = isOwner ? () => this.takeBack(request) : undefined
+    new Forward(this.desk, request, { coordinator, takeBack }).begin()
+  }
+
+  /** Under the ring held now, in which this node may be no owner any more. */
+  private takeBack(request: Request): void {
+    const { ring, self, isNamed } = this.desk
+    const isOwner = coordinatorsOf(ring.arcOf(request.token), request.kind).includes(self)
+    if (isOwner && isNamed) this.coordinate(request)
+    else new Forward(this.desk, request).begin()
   }
 
   private coordinate(request: Request): void {
