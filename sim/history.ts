@@ -3,7 +3,7 @@
  * returns are numbered by one counter, so that the checker needs no clock.
  */
 import type { GTStoreError } from '../shared/protocol/errors.js'
-import type { Operation } from './checkers/linearizability.js'
+import type { Operation } from './checkers/operation.js'
 
 export interface Recorded {
   readonly operation: Operation

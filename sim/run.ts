@@ -5,8 +5,8 @@
  */
 
 import { ChangeInvariants } from './change-invariants.js'
-import type { Operation } from './checkers/linearizability.js'
 import { findViolation } from './checkers/linearizability.js'
+import type { Operation } from './checkers/operation.js'
 import { EvictionInvariants } from './eviction-invariants.js'
 import { leastFaults } from './fault-settings.js'
 import { type FaultCounts, Faults } from './faults.js'

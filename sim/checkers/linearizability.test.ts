@@ -1,23 +1,33 @@
 import test from 'ava'
 import { Random } from '../random.js'
-import { findViolation, type Operation } from './linearizability.js'
+import { findViolation } from './linearizability.js'
+import type { Asked, Operation } from './operation.js'
 
 const never = Number.POSITIVE_INFINITY
 
-/** `c1 put a 1 2`: client, kind, value (`-` for nothing), called, returned (`?` for no answer). */
+/**
+ * `c1 put a 1 2`: client, kind, value (`-` for nothing), called, returned (`?` for no answer); a write may
+ * go on with what it asked (`absent`, `present` or a value), and `refused`.
+ */
 function history(...lines: string[]): Operation[] {
   return lines.map((line) => {
-    const [client = '', kind, value = '-', called, returned] = line.split(' ')
+    const [client = '', kind, value = '-', called, returned, asked, refused] = line.split(' ')
     if (kind !== 'put' && kind !== 'get' && kind !== 'delete') throw new Error(line)
     return {
       client,
       kind,
       key: 'k',
       value: value === '-' ? undefined : value,
+      ...(asked !== undefined && { asked: askedOf(asked) }),
+      ...(refused !== undefined && { refused: true }),
       called: Number(called),
       returned: returned === '?' ? never : Number(returned),
     }
   })
+}
+
+function askedOf(text: string): Asked {
+  return text === 'absent' || text === 'present' ? { is: text } : { is: 'value', value: text }
 }
 
 const legal: Record<string, Operation[]> = {
@@ -41,6 +51,34 @@ const legal: Record<string, Operation[]> = {
   ),
   'an unanswered delete that did': history('c1 put a 1 2', 'c2 delete - 3 ?', 'c1 get - 4 5'),
   'an unanswered delete that did not': history('c1 put a 1 2', 'c2 delete - 3 ?', 'c1 get a 4 5'),
+  'one of two creates': history('c1 put a 1 9 absent', 'c2 put b 2 8 absent refused'),
+  'an update of what was read': history('c1 put a 1 2', 'c2 put b 3 4 a', 'c1 put c 5 6 a refused'),
+  'a refusal of a key that is missing': history(
+    'c1 put a 1 2 present refused',
+    'c1 put a2 3 4 absent',
+    'c1 delete - 5 6 present',
+    'c1 delete - 7 8 present refused',
+  ),
+  'an unanswered create that others met': history('c1 put a 1 ?', 'c2 put b 3 4 absent refused'),
+  'an unanswered create that others met, and its delete': history(
+    'c1 put a 1 ?',
+    'c2 put b 3 4 absent refused',
+    'c1 delete - 5 ?',
+    'c2 put c 6 7 absent',
+  ),
+  'two unanswered writes of which the later one happened first': history(
+    'c1 put a 1 ?',
+    'c2 put b 2 ?',
+    'c3 put c 3 4 absent refused',
+    'c3 delete - 5 6 present',
+    'c3 put d 7 8 absent refused',
+  ),
+  'an unanswered update that was refused': history(
+    'c1 put a 1 2',
+    'c2 put b 3 ? a',
+    'c1 put c 4 5 a',
+    'c1 get c 6 7',
+  ),
 }
 
 const illegal: Record<string, Operation[]> = {
@@ -61,6 +99,22 @@ const illegal: Record<string, Operation[]> = {
     'c2 put b 3 ?',
     'c3 get b 4 5',
     'c3 get a 6 7',
+  ),
+  'two creates of one key': history('c1 put a 1 9 absent', 'c2 put b 2 8 absent'),
+  'a create that was refused for nothing': history('c1 put a 1 2 absent refused'),
+  'two updates of one version': history('c1 put a 1 2', 'c1 put b 3 9 a', 'c2 put c 4 8 a'),
+  'an update of what was replaced': history('c1 put a 1 2', 'c1 put b 3 4', 'c2 put c 5 6 a'),
+  'an update that was refused for nothing': history('c1 put a 1 2', 'c2 put c 3 4 a refused'),
+  'a refused write that happened': history(
+    'c1 put a 1 2',
+    'c2 put b 3 4 absent refused',
+    'c1 get b 5 6',
+  ),
+  'a refusal that an unanswered write explains only once': history(
+    'c1 put a 1 ?',
+    'c2 put b 2 3 absent refused',
+    'c2 delete - 4 5',
+    'c2 put c 6 7 absent refused',
   ),
 }
 
@@ -106,13 +160,13 @@ test('a violation is explained: the order so far, the state, what does not fit',
 test('it agrees with trying every order, on random histories', (t) => {
   const random = new Random(1, 'histories')
   const verdicts = { legal: 0, illegal: 0 }
-  for (let round = 0; round < 3_000; round++) {
-    const operations = randomHistory(random)
+  for (let round = 0; round < 6_000; round++) {
+    const operations = randomHistory(random, round % 2 === 0)
     const expected = someOrderIsLegal(operations, undefined)
     verdicts[expected ? 'legal' : 'illegal']++
     t.is(findViolation(operations) === undefined, expected, JSON.stringify(operations))
   }
-  t.true(verdicts.legal > 300 && verdicts.illegal > 300, JSON.stringify(verdicts))
+  t.true(verdicts.legal > 400 && verdicts.illegal > 400, JSON.stringify(verdicts))
 })
 
 test('a long history with many operations at once is decided quickly', (t) => {
@@ -143,19 +197,41 @@ test('a search without end is given up with an error, not a verdict', (t) => {
   t.throws(() => findViolation(operations, 1), { message: /no verdict after/ })
 })
 
-function randomHistory(random: Random): Operation[] {
+test('many writes without an answer that a condition may have met are decided quickly', (t) => {
+  const operations: Operation[] = []
+  for (let i = 0; i < 60; i++) {
+    const lines = [
+      `c1 put a${i} ${10 * i + 1} ?`,
+      `c2 delete - ${10 * i + 2} ?`,
+      `c3 put b${i} ${10 * i + 3} ${10 * i + 4} absent`,
+      `c3 put c${i} ${10 * i + 5} ${10 * i + 6} absent refused`,
+      `c3 put d${i} ${10 * i + 7} ${10 * i + 8} b${i}`,
+      `c3 delete - ${10 * i + 9} ${10 * i + 10} present`,
+    ]
+    operations.push(...history(...lines))
+  }
+  t.is(findViolation(operations, 100_000), undefined)
+  const twice = history('c4 put x 602 603 absent', 'c4 put y 604 605 b59')
+  t.is(findViolation([...operations, ...twice])?.key, 'k')
+})
+
+function randomHistory(random: Random, isAsking: boolean): Operation[] {
   const operations: Operation[] = []
   for (let i = 0; i < 6; i++) {
     const called = random.below(20)
     const kind = random.pick(['put', 'get', 'get', 'delete'] as const)
     const read = random.pick([undefined, 'v0', 'v1', 'v2', 'v3'])
+    const returned = random.chance(0.15) ? never : called + random.between(1, 8)
+    const asks = isAsking && kind !== 'get' && random.chance(0.7)
     operations.push({
       client: `c${i}`,
       kind,
       key: 'k',
       value: kind === 'put' ? `v${i}` : kind === 'get' ? read : undefined,
+      ...(asks && { asked: askedOf(random.pick(['absent', 'present', 'v0', 'v1'])) }),
+      ...(asks && returned !== never && random.chance(0.4) && { refused: true }),
       called,
-      returned: random.chance(0.15) ? never : called + random.between(1, 8),
+      returned,
     })
   }
   return operations
@@ -166,10 +242,20 @@ function someOrderIsLegal(left: readonly Operation[], held: string | undefined):
   if (left.every(({ returned }) => returned === never)) return true
   return left.some((first) => {
     if (left.some((other) => other.returned < first.called)) return false
-    const answered = first.returned !== never
-    if (first.kind === 'get' && answered && first.value !== held) return false
     const rest = left.filter((other) => other !== first)
-    const next = first.kind === 'put' ? first.value : first.kind === 'delete' ? undefined : held
-    return someOrderIsLegal(rest, next)
+    const answered = first.returned !== never
+    if (first.kind === 'get') {
+      return (!answered || first.value === held) && someOrderIsLegal(rest, held)
+    }
+    const holds = conditionHolds(first.asked, held)
+    if (answered && holds === (first.refused === true)) return false
+    if (!holds) return someOrderIsLegal(rest, held)
+    return someOrderIsLegal(rest, first.kind === 'put' ? first.value : undefined)
   })
+}
+
+function conditionHolds(asked: Asked | undefined, held: string | undefined): boolean {
+  if (asked === undefined) return true
+  if (asked.is === 'value') return held === asked.value
+  return (held === undefined) === (asked.is === 'absent')
 }

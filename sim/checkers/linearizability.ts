@@ -1,5 +1,6 @@
 /**
- * Is a history of puts, gets and deletes one that a single copy of each key could have given?
+ * Is a history of puts, gets and deletes one that a single copy of each key could have given? Writes may
+ * ask that the key is absent, present or as they read it; one that was refused read what it met.
  *
  * Every operation must seem to happen at one instant between its call and its return. The search
  * walks the calls and returns in order of time, takes any pending operation that the register's
@@ -7,29 +8,21 @@
  * remembers is every (set of placed operations, state) it has seen: reaching one again by another
  * order cannot help. Registers are independent, so each key is searched alone.
  *
- * Two shortcuts keep histories with one hot key short, and neither loses a legal order. A get that fits
- * the present state is placed for good: in any order that goes on from here it can be moved to here.
- * And since every put writes another value, a value cannot be overwritten while an answered get of it
- * is still to be placed.
+ * Three shortcuts keep histories with one hot key short, and none loses a legal order. What only reads and
+ * fits the present state is placed for good: in any order that goes on from here it can be moved to here.
+ * Since every put writes another value, a value cannot be overwritten while an answered get of it, or an
+ * answered write that replaced it, is still to be placed. And of writes that were never answered and do
+ * the same, the one called first goes first (register.ts).
  *
- * The history counts operations, not clock time: `called` and `returned` are positions in the order
- * in which the run saw them. A put or delete without an answer may take effect at any time after its
- * call, or never: it stays pending to the end, and the search may leave it out.
+ * A put or delete without an answer may take effect at any time after its call, or never: it stays
+ * pending to the end, and the search may leave it out.
  *
  * Sources: Wing and Gong, Testing and verifying concurrent objects (1993); Lowe, Testing for
  * linearizability (2017), for the memory and the linked list; Horn and Kroening, Faster
  * linearizability checking via P-compositionality (2015), for the split by key.
  */
-export interface Operation {
-  readonly client: string
-  readonly kind: 'put' | 'get' | 'delete'
-  readonly key: string
-  /** put: what was written, unique in the history. get: what was read, undefined if missing. */
-  readonly value: string | undefined
-  readonly called: number
-  /** Infinity: it never answered. Operations that surely did not happen do not belong here. */
-  readonly returned: number
-}
+import { byKey, describe, isReading, type Operation } from './operation.js'
+import { missing, type Step, stepsOf } from './register.js'
 
 export interface Violation {
   readonly key: string
@@ -51,26 +44,18 @@ export function findViolation(
   return undefined
 }
 
-function byKey(history: readonly Operation[]): Map<string, Operation[]> {
-  const keys = new Map<string, Operation[]>()
-  for (const operation of history) {
-    const known = keys.get(operation.key)
-    if (known === undefined) keys.set(operation.key, [operation])
-    else known.push(operation)
-  }
-  return keys
-}
-
 /**
  * A get without an answer says nothing. A put without one whose value nobody read may as well never
- * have happened: leaving it out keeps the search from trying it everywhere.
+ * have happened, unless a condition may have met it: leaving it out keeps the search from trying it
+ * everywhere.
  */
 function matters(operations: readonly Operation[]): (operation: Operation) => boolean {
   const read = new Set<string | undefined>()
   for (const { kind, value } of operations) if (kind === 'get') read.add(value)
+  const areAsked = operations.some(({ asked }) => asked !== undefined)
   return ({ kind, value, returned }) => {
     if (returned !== Number.POSITIVE_INFINITY) return true
-    return kind === 'delete' || (kind === 'put' && read.has(value))
+    return kind === 'delete' || (kind === 'put' && (areAsked || read.has(value)))
   }
 }
 
@@ -89,16 +74,13 @@ interface Placed {
   readonly stateBefore: number
 }
 
-const missing = 0
-
 class Search {
   readonly #operations: readonly Operation[]
   readonly #stepsMax: number
   readonly #head: Entry
-  /** The number that stands for each operation's value; 0 is a missing key. */
-  readonly #values: number[]
-  /** Answered gets still to be placed, by value. */
-  readonly #readsLeft: number[]
+  readonly #steps: readonly Step[]
+  /** Answered gets still to be placed, and writes that replaced it, by value. */
+  readonly #usesLeft: number[]
   readonly #seen = new SeenStates()
   readonly #placedBits: Uint32Array
   readonly #placed: Placed[] = []
@@ -110,8 +92,8 @@ class Search {
   constructor(operations: readonly Operation[], stepsMax: number) {
     this.#operations = operations
     this.#stepsMax = stepsMax
-    this.#values = numberValues(operations)
-    this.#readsLeft = countReads(operations, this.#values)
+    this.#steps = stepsOf(operations)
+    this.#usesLeft = countUses(operations, this.#steps)
     this.#placedBits = new Uint32Array((operations.length + 31) >> 5)
     this.#head = linkEntries(operations)
     for (const { returned } of operations) {
@@ -134,13 +116,13 @@ class Search {
         continue
       }
       this.#rememberLongest(entry)
-      for (let isGet = true; isGet; ) {
+      for (let isForGood = true; isForGood; ) {
         const last = this.#placed.pop()
         if (last === undefined) return false
         this.#takeBack(last)
         if (last.entry.match !== undefined) toPlace++
         entry = last.entry.after
-        isGet = this.#operations[last.entry.index]?.kind === 'get'
+        isForGood = this.#steps[last.entry.index]?.isReading === true
       }
     }
     return true
@@ -148,31 +130,42 @@ class Search {
 
   /** Places the operation next, if its result fits the state and this was not tried before. */
   #place(entry: Entry): boolean {
-    const operation = this.#operations[entry.index] as Operation
-    const value = this.#values[entry.index] as number
-    const isGet = operation.kind === 'get'
-    const left = this.#readsLeft[this.#state] ?? 0
-    if (isGet ? value !== this.#state : this.#state !== missing && left > 0) return false
-    const state = operation.kind === 'delete' ? missing : value
+    const step = this.#steps[entry.index] as Step
+    if (!step.fits(this.#state) || !this.#isUseful(step)) return false
+    const uses = usesOf(step, this.#operations[entry.index] as Operation)
+    const state = step.isReading ? this.#state : step.value
+    if (!step.isReading && this.#state !== missing) {
+      const left = (this.#usesLeft[this.#state] ?? 0) - (uses === this.#state ? 1 : 0)
+      if (left > 0) return false
+    }
     flipBit(this.#placedBits, entry.index)
     if (!this.#seen.add(this.#placedBits, state)) {
       flipBit(this.#placedBits, entry.index)
       return false
     }
     this.#placed.push({ entry, stateBefore: this.#state })
-    if (isGet) this.#readsLeft[value] = left - 1
+    this.#use(uses, -1)
     this.#state = state
     unlink(entry)
     return true
   }
 
+  /** What was not answered need not happen: only where it changes something, its like before it. */
+  #isUseful({ isAnswered, value, twin }: Step): boolean {
+    if (isAnswered) return true
+    return value !== this.#state && (twin === undefined || hasBit(this.#placedBits, twin))
+  }
+
   #takeBack({ entry, stateBefore }: Placed): void {
     this.#state = stateBefore
-    if (this.#operations[entry.index]?.kind === 'get') {
-      this.#readsLeft[stateBefore] = (this.#readsLeft[stateBefore] ?? 0) + 1
-    }
+    const step = this.#steps[entry.index] as Step
+    this.#use(usesOf(step, this.#operations[entry.index] as Operation), 1)
     flipBit(this.#placedBits, entry.index)
     relink(entry)
+  }
+
+  #use(value: number | undefined, by: number): void {
+    if (value !== undefined) this.#usesLeft[value] = (this.#usesLeft[value] ?? 0) + by
   }
 
   #rememberLongest(blocked: Entry): void {
@@ -187,7 +180,7 @@ class Search {
     const order = this.#longest.map(({ entry }) => operations[entry.index] as Operation)
     const placed = new Set(this.#longest.map(({ entry }) => entry.index))
     const stuck = operations[this.#blocked?.index ?? 0] as Operation
-    const write = order.findLast(({ kind }) => kind !== 'get')
+    const write = order.findLast((operation) => !isReading(operation))
     const holds = write?.kind === 'put' ? write.value : undefined
     const pending = operations.filter(
       (operation, index) =>
@@ -218,37 +211,16 @@ function isReadOf({ kind, value }: Operation, held: string | undefined): boolean
   return kind === 'get' && held !== undefined && value === held
 }
 
-/** `c1 put v7 [12, 19]`: the interval is in positions of the history. */
-function describe(operation: Operation): string {
-  const { client, kind, value, called, returned } = operation
-  const what = kind === 'put' ? ` ${value}` : kind === 'get' ? ` -> ${value ?? 'nothing'}` : ''
-  const end = returned === Number.POSITIVE_INFINITY ? 'no answer' : `${returned}`
-  return `${client} ${kind}${what} [${called}, ${end}]`
+/** The value that it met for certain. */
+function usesOf({ value, replaced }: Step, { kind }: Operation): number | undefined {
+  return kind === 'get' ? value : replaced
 }
 
-function numberValues(operations: readonly Operation[]): number[] {
-  const numbers = new Map<string, number>()
-  const written = new Set<string | undefined>()
-  for (const { kind, value } of operations) {
-    if (kind === 'put' && written.size === written.add(value).size) {
-      throw new Error(`the value ${value} was written twice`)
-    }
-  }
-  return operations.map(({ value }) => {
-    if (value === undefined) return missing
-    const known = numbers.get(value)
-    if (known !== undefined) return known
-    const number = numbers.size + 1
-    numbers.set(value, number)
-    return number
-  })
-}
-
-function countReads(operations: readonly Operation[], values: readonly number[]): number[] {
-  const counts: number[] = Array.from({ length: operations.length + 1 }, () => 0)
-  for (const [index, { kind }] of operations.entries()) {
-    const value = values[index] ?? missing
-    if (kind === 'get') counts[value] = (counts[value] ?? 0) + 1
+function countUses(operations: readonly Operation[], steps: readonly Step[]): number[] {
+  const counts: number[] = []
+  for (const [index, operation] of operations.entries()) {
+    const value = usesOf(steps[index] as Step, operation)
+    if (value !== undefined) counts[value] = (counts[value] ?? 0) + 1
   }
   return counts
 }
@@ -298,6 +270,10 @@ function relink(entry: Entry): void {
 
 function flipBit(bits: Uint32Array, index: number): void {
   bits[index >> 5] = (bits[index >> 5] as number) ^ (1 << (index & 31))
+}
+
+function hasBit(bits: Uint32Array, index: number): boolean {
+  return ((bits[index >> 5] as number) & (1 << (index & 31))) !== 0
 }
 
 /** Every (placed operations, state) seen, by hash and then compared in full. */
