@@ -190,9 +190,11 @@ export function replyError(
   request: Request,
   code: ErrorCode,
   message: string,
+  met?: Version,
 ): void {
   const definite = isDefinite(request)
-  runtime.send(request.from, { kind: 'error', id: request.id, code, definite, message })
+  const more = met === undefined ? {} : { met }
+  runtime.send(request.from, { kind: 'error', id: request.id, code, definite, message, ...more })
 }
 
 export function isDefinite(request: Request): boolean {

@@ -31,3 +31,11 @@ export function compareVersions(a: Version, b: Version): number {
 export function formatVersion(version: Version): string {
   return `${version.boot}.${version.micros}.${version.writer}`
 }
+
+/** The reverse; undefined for what is no version. */
+export function parseVersion(text: string): Version | undefined {
+  const [, boot, micros, writer] = /^(\d{1,9})\.(\d{1,16})\.([0-9a-f]{16})$/.exec(text) ?? []
+  if (boot === undefined || micros === undefined || writer === undefined) return undefined
+  const version = { boot: Number(boot), micros: Number(micros), writer }
+  return Number.isSafeInteger(version.micros) ? version : undefined
+}

@@ -32,7 +32,7 @@ export type ErrorCode =
   | 'VERSION_MISMATCH'
   /** A membership change cannot be done; the message says why. */
   | 'CHANGE_REFUSED'
-  /** The named node, change or process is not known. */
+  /** The named node, change or process is not known; of `read`: the key has no value. */
   | 'NOT_FOUND'
   /** The key is not as the write asks: it exists, is missing, or has another version. */
   | 'CONDITION_FAILED'
@@ -46,14 +46,17 @@ export class GTStoreError extends Error {
   readonly code: ErrorCode
   /** True: the write surely did not happen. False: it may have happened, or may still. */
   readonly definite: boolean
+  /** With CONDITION_FAILED: the version that the key had; undefined where it was missing. */
+  readonly version: string | undefined
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { definite?: boolean; cause?: unknown } = {},
+    options: { definite?: boolean; cause?: unknown; version?: string | undefined } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.definite = options.definite ?? true
+    this.version = options.version
   }
 }
