@@ -3,20 +3,31 @@
  * context (Preguiça, Baquero et al., "Dotted Version Vectors: Logical Clocks for Optimistic
  * Replication", 2010; the merge is the one of optimised OR-sets, Bieniusa et al., 2012).
  *
- * Each write is a dot: the life of the node that coordinated it, and a reading of the host clock that
- * this life draws only once. A context says for each such life up to which dot it has been seen. A
- * write supersedes what its context covers and nothing else; a sibling that one of two copies lacks
- * though its context covers it was superseded there.
+ * Each write is a dot: its actor, that is who made it, and a reading of the host clock that this actor
+ * draws only once. A context says of each actor up to which dot it has been seen; so whoever makes a dot
+ * must hold all older ones of the same actor, or what superseded them. A write supersedes what its context
+ * covers and nothing else; a sibling that one of two copies lacks though its context covers it was
+ * superseded there.
  *
  * In a record the value is the list of siblings, null where none is left (a tombstone), and `attached`
  * the context. Its version is made of both: two copies of a key are alike if their versions are.
  */
 import { createHash } from 'node:crypto'
-import { bytes, bytesOf, list, parseBytes, record, text, uint } from '../protocol/cbor.js'
+import {
+  bytes,
+  bytesOf,
+  list,
+  Malformed,
+  parseBytes,
+  record,
+  text,
+  uint,
+} from '../protocol/cbor.js'
+import { contextActorsMax } from '../runtime/limits.js'
 import type { StoredRecord } from './record.js'
 import { compareVersions, type Micros, type Version } from './version.js'
 
-/** One write. Actors are lives of nodes (`n3.7`), which are never reused. */
+/** One write, by an actor as `actorOf` names it. */
 export interface Dot {
   readonly actor: string
   readonly micros: Micros
@@ -40,9 +51,23 @@ export interface ContextualWrite {
   readonly value: Uint8Array | null
   /** Of the get that the writer has seen; empty: of none. */
   readonly context: Context
-  readonly dot: Dot
-  /** The life of the host. */
+  /** Makes the dot of this write, one that the context given does not cover. */
+  readonly draw: (seen: Context) => Dot
+  /** The life of the host, and its clock now. */
   readonly boot: number
+  readonly at: Micros
+}
+
+/** What a put may leave of a key. */
+export interface SiblingLimits {
+  readonly count: number
+  /** Of all values together. */
+  readonly bytes: number
+}
+
+const unlimited: SiblingLimits = {
+  count: Number.POSITIVE_INFINITY,
+  bytes: Number.POSITIVE_INFINITY,
 }
 
 const contextField = list(record<Dot>({ actor: text, micros: uint }))
@@ -58,17 +83,20 @@ export function siblingsOf(held: StoredRecord | undefined): Siblings {
   return { values, context }
 }
 
-/** What the key holds after the write. */
+/** What the key holds after the write; undefined where a put would leave more than the limits allow. */
 export function written(
   held: StoredRecord | undefined,
-  { value, context, dot, boot }: ContextualWrite,
-): StoredRecord {
+  { value, context, draw, boot, at }: ContextualWrite,
+  limits: SiblingLimits = unlimited,
+): StoredRecord | undefined {
   const before = siblingsOf(held)
+  const seen = union(before.context, context)
+  const dot = draw(seen)
   const kept = before.values.filter((sibling) => !covers(context, sibling))
   const values = value === null ? kept : [...kept, { ...dot, value }]
-  const seen = union(before.context, context)
+  if (value !== null && isOver(values, limits)) return undefined
   const all = union(seen, new Map([[dot.actor, dot.micros]]))
-  const version = { boot, micros: dot.micros, writer: '' }
+  const version = { boot, micros: at, writer: '' }
   const isNewest = held === undefined || compareVersions(held.version, version) < 0
   return recordOf({ values, context: all }, isNewest ? version : held.version)
 }
@@ -113,6 +141,36 @@ export function parseContext(context: Uint8Array): Context {
   return contextOf(parseBytes(contextField, context))
 }
 
+/**
+ * Names who makes dots: a life of a node, the life of the host that it belongs to (its clock starts again
+ * with each), and the last plan that wiped a part of the node's store. A node that loses a range and
+ * gets it back may lack dots that it made before, and must not make newer ones under the same name.
+ */
+export function actorOf(address: string, boot: number, wipedForPlan: number): string {
+  return `${address}@${boot}.${wipedForPlan}`
+}
+
+const actorForm = /^n[1-9][0-9]{0,9}\.[1-9][0-9]{0,14}@([1-9][0-9]{0,9})\.[0-9]{1,15}$/
+
+/**
+ * Why a context is refused; undefined if it may be one of ours. One that is ahead of the host clock would
+ * swallow writes that are still to come, so none is let in; those of earlier lives of the host are over.
+ */
+export function contextRefusal(context: Context, boot: number, now: Micros): string | undefined {
+  if (context.size > contextActorsMax) {
+    return `a context names at most ${contextActorsMax} writers, not ${context.size}`
+  }
+  for (const [actor, micros] of context) {
+    const form = actorForm.exec(actor)
+    if (form === null) return 'the context names a writer that is none'
+    const life = Number(form[1])
+    if (life > boot || (life === boot && micros > now)) {
+      return 'the context is ahead of the host clock'
+    }
+  }
+  return undefined
+}
+
 function recordOf(state: Siblings, newest: Version): StoredRecord {
   const values = [...state.values].sort(compareDots)
   const attached = encodeContext(state.context)
@@ -122,6 +180,10 @@ function recordOf(state: Siblings, newest: Version): StoredRecord {
   const { boot, micros } = newest
   const value = values.length === 0 ? null : bytesOf(siblingsField, values)
   return { version: { boot, micros, writer }, value, attached }
+}
+
+function isOver(values: readonly Sibling[], { count, bytes }: SiblingLimits): boolean {
+  return values.length > count || values.reduce((sum, it) => sum + it.value.length, 0) > bytes
 }
 
 function covers(context: Context, { actor, micros }: Dot): boolean {
@@ -145,7 +207,9 @@ function dotsOf(context: Context): Dot[] {
 }
 
 function contextOf(dots: readonly Dot[]): Context {
-  return new Map(dots.map(({ actor, micros }) => [actor, micros]))
+  const context = new Map(dots.map(({ actor, micros }) => [actor, micros]))
+  if (context.size < dots.length) throw new Malformed('an actor stands in the context twice')
+  return context
 }
 
 function compareDots(a: Dot, b: Dot): number {

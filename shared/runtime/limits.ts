@@ -15,6 +15,14 @@ export const helloTimeoutMs = 5_000
 
 /** A value older than this on its way between processes is refused (design: nothing old floats in). */
 export const maxFlightMs = 60_000
+/**
+ * Siblings that a put may leave of a key, and how many times the largest value they may have together.
+ * Who puts with the context of a get leaves one; as many as this means that nobody does.
+ */
+export const siblingsMax = 64
+export const siblingValuesMax = 2
+/** Lives of nodes that a causal context may name: a few KB of it go with every read and write. */
+export const contextActorsMax = 1_024
 /** Deadline of a client call by default. */
 export const callTimeoutMs = 5_000
 /** How often in-flight requests are checked against their deadlines. */

@@ -1,0 +1,304 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { Malformed } from '../protocol/cbor.js'
+import { contextActorsMax } from '../runtime/limits.js'
+import type { StoredRecord } from './record.js'
+import {
+  actorOf,
+  type Context,
+  contextRefusal,
+  decodeSiblings,
+  encodeContext,
+  encodeSiblings,
+  parseContext,
+  siblingsMerge,
+  siblingsOf,
+  written,
+} from './siblings.js'
+import { compareVersions } from './version.js'
+
+const owners = 3
+const writers = 3
+const noContext: Context = new Map()
+
+/** A copy of the key, and the writes that it has heard of, by their number. */
+interface Copy {
+  record: StoredRecord | undefined
+  known: ReadonlySet<number>
+}
+
+/** What the model knows of a write: its dot, and the writes that its writer had seen. */
+interface Write {
+  readonly dot: string
+  readonly isDelete: boolean
+  readonly seen: ReadonlySet<number>
+}
+
+/** Owners of one key, and writers that each hold the context of their last get. */
+class Story {
+  readonly copies: Copy[] = Array.from({ length: owners }, () => ({
+    record: undefined,
+    known: new Set(),
+  }))
+  readonly gets = Array.from({ length: writers }, () => ({
+    context: noContext,
+    known: new Set<number>() as ReadonlySet<number>,
+  }))
+  readonly writes: Write[] = []
+  readonly records: StoredRecord[] = []
+  private clock = 100
+
+  write(writer: number, owner: number, isDelete: boolean, isBlind: boolean): void {
+    const copy = this.copies[owner] as Copy
+    const get = isBlind ? { context: noContext, known: new Set<number>() } : this.gets[writer]
+    if (get === undefined) throw new Error('no such writer')
+    this.clock++
+    const dot = { actor: actorOf(`n${owner + 1}.1`, 1, 0), micros: this.clock }
+    const number = this.writes.length
+    const record = written(copy.record, {
+      value: isDelete ? null : Buffer.from(`v${number}`),
+      context: get.context,
+      draw: () => dot,
+      boot: 1,
+      at: this.clock,
+    })
+    if (record === undefined) throw new Error('nothing limits it')
+    this.writes.push({ dot: nameOf(dot), isDelete, seen: get.known })
+    this.keep(owner, { record, known: new Set([...copy.known, ...get.known, number]) })
+  }
+
+  copy(from: number, to: number): void {
+    this.keep(to, merged(this.copies[to], this.copies[from]))
+  }
+
+  /** Reads two owners, and leaves both with what it answers. */
+  get(writer: number, first: number, second: number): void {
+    const answer = merged(this.copies[first], this.copies[second])
+    this.keep(first, answer)
+    this.keep(second, answer)
+    this.gets[writer] = { context: siblingsOf(answer.record).context, known: answer.known }
+  }
+
+  /** By the definition: what was written, is known, and that nobody who is known had seen. */
+  expected({ known }: Copy): string[] {
+    const superseded = new Set([...known].flatMap((each) => [...this.of(each).seen]))
+    const left = [...known].filter((each) => !superseded.has(each) && !this.of(each).isDelete)
+    return left.map((each) => this.of(each).dot).sort()
+  }
+
+  private of(write: number): Write {
+    return this.writes[write] as Write
+  }
+
+  private keep(owner: number, copy: Copy): void {
+    this.copies[owner] = copy
+    if (copy.record !== undefined) this.records.push(copy.record)
+  }
+}
+
+function merged(a: Copy | undefined, b: Copy | undefined): Copy {
+  const record = b?.record === undefined ? a?.record : siblingsMerge(a?.record, b.record)
+  return { record, known: new Set([...(a?.known ?? []), ...(b?.known ?? [])]) }
+}
+
+function nameOf({ actor, micros }: { actor: string; micros: number }): string {
+  return `${actor} ${micros}`
+}
+
+function dotsIn(record: StoredRecord | undefined): string[] {
+  return siblingsOf(record).values.map(nameOf).sort()
+}
+
+const owner = fc.nat(owners - 1)
+const writer = fc.nat(writers - 1)
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(fc.constant('put' as const), writer, owner, fc.boolean()) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant('delete' as const), writer, owner) },
+  { weight: 3, arbitrary: fc.tuple(fc.constant('get' as const), writer, owner, owner) },
+  { weight: 3, arbitrary: fc.tuple(fc.constant('copy' as const), owner, owner) },
+)
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
+const steps = fc.array(step, { minLength: 1, maxLength: 25 })
+
+function told(all: readonly Step[]): Story {
+  const story = new Story()
+  for (const each of all) {
+    if (each[0] === 'put') story.write(each[1], each[2], false, each[3])
+    else if (each[0] === 'delete') story.write(each[1], each[2], true, false)
+    else if (each[0] === 'get') story.get(each[1], each[2], each[3])
+    else story.copy(each[1], each[2])
+  }
+  return story
+}
+
+test('a write supersedes exactly what its context covers, and nothing unseen is lost', (t) => {
+  fc.assert(
+    fc.property(steps, (all) => {
+      const story = told(all)
+      for (const copy of story.copies) t.deepEqual(dotsIn(copy.record), story.expected(copy))
+      const everything = story.copies.reduce((a, b) => merged(a, b))
+      t.deepEqual(dotsIn(everything.record), story.expected(everything))
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('a merge is commutative, associative and idempotent', (t) => {
+  const picks = fc.array(fc.nat(), { minLength: 3, maxLength: 3 })
+  fc.assert(
+    fc.property(steps, picks, (all, picked) => {
+      const { records } = told(all)
+      const [a, b, c] = picked.map((pick) => records[pick % records.length])
+      if (a === undefined || b === undefined || c === undefined) return
+      const ab = siblingsMerge(a, b)
+      t.deepEqual(ab, siblingsMerge(b, a))
+      t.deepEqual(siblingsMerge(ab, c), siblingsMerge(a, siblingsMerge(b, c)))
+      t.is(siblingsMerge(a, a), a)
+      t.is(siblingsMerge(ab, a), ab, 'what it has already adds nothing')
+      t.is(siblingsMerge(undefined, a), a)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('copies that heard of the same writes have equal versions, others do not', (t) => {
+  fc.assert(
+    fc.property(steps, (all) => {
+      const story = told(all)
+      const known = ({ known }: Copy) => [...known].sort((a, b) => a - b).join()
+      for (const a of story.copies) {
+        for (const b of story.copies) {
+          if (a.record === undefined || b.record === undefined) continue
+          const areAlike = compareVersions(a.record.version, b.record.version) === 0
+          if (known(a) === known(b)) t.true(areAlike)
+          if (areAlike) t.deepEqual(a.record, b.record)
+        }
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('interleaved writers with contexts never hold more siblings than writers', (t) => {
+  const turn = fc.tuple(writer, owner, owner, owner, fc.boolean())
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 40 }), (turns) => {
+      const story = new Story()
+      for (const [who, coordinator, second, read, isWriting] of turns) {
+        if (!isWriting) {
+          story.get(who, read, (read + 1) % owners)
+          continue
+        }
+        story.write(who, coordinator, false, false)
+        // It is acknowledged by two owners of three, so the next get of its writer meets it.
+        story.copy(coordinator, second === coordinator ? (second + 1) % owners : second)
+        story.get(who, read, (read + 1) % owners)
+        for (const { record } of story.copies) {
+          t.true(siblingsOf(record).values.length <= writers)
+        }
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+const actor = actorOf('n1.1', 1, 0)
+
+function put(
+  held: StoredRecord | undefined,
+  micros: number,
+  value: string | null,
+  context = noContext,
+  limits = { count: 9, bytes: 99 },
+): StoredRecord | undefined {
+  const draw = () => ({ actor, micros })
+  const bytes = value === null ? null : Buffer.from(value)
+  return written(held, { value: bytes, context, draw, boot: 1, at: micros }, limits)
+}
+
+test('a put that would leave too many siblings, or too many bytes, is refused; a delete never', (t) => {
+  const limits = { count: 2, bytes: 8 }
+  const two = put(put(undefined, 1, 'one'), 2, 'two')
+  t.is(put(two, 3, '3', noContext, limits), undefined)
+  t.is(put(two, 3, 'long', new Map([[actor, 1]]), limits)?.version.micros, 3)
+  t.is(put(two, 3, 'longer', new Map([[actor, 1]]), limits), undefined)
+  const one = put(two, 3, 'longer', new Map([[actor, 2]]), limits)
+  t.is(siblingsOf(one).values.length, 1)
+  const three = put(two, 3, 'three')
+  t.is(siblingsOf(put(three, 4, null, noContext, limits)).values.length, 3)
+})
+
+test('a delete with the context leaves a tombstone that remembers', (t) => {
+  const one = put(undefined, 1, 'one')
+  const gone = put(one, 2, null, siblingsOf(one).context)
+  t.is(gone?.value, null)
+  t.is(gone, siblingsMerge(gone, one as StoredRecord))
+  t.deepEqual([...siblingsOf(gone).context], [[actor, 2]])
+})
+
+test('the dot is drawn knowing what the key and the context have seen', (t) => {
+  const held = put(undefined, 7, 'one')
+  const other = actorOf('n2.1', 1, 0)
+  let seen: Context = noContext
+  written(held, {
+    value: null,
+    context: new Map([[other, 9]]),
+    draw: (given) => {
+      seen = given
+      return { actor, micros: 8 }
+    },
+    boot: 1,
+    at: 8,
+  })
+  t.deepEqual([...seen].sort(), [
+    [actor, 7],
+    [other, 9],
+  ])
+})
+
+test('siblings and contexts survive the wire', (t) => {
+  fc.assert(
+    fc.property(steps, (all) => {
+      for (const record of told(all).records) {
+        const siblings = siblingsOf(record)
+        t.deepEqual(decodeSiblings(encodeSiblings(siblings)), siblings)
+        t.deepEqual(parseContext(encodeContext(siblings.context)), siblings.context)
+      }
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('malformed contexts are refused as such', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+      try {
+        const context = parseContext(bytes)
+        // What parses at all is what we would write, but for the order.
+        t.is(encodeContext(context).length, bytes.length)
+      } catch (error) {
+        t.true(error instanceof Malformed)
+      }
+    }),
+    { numRuns: 2_000 },
+  )
+  const twice = Buffer.concat([Buffer.from([0x82]), ...[1, 2].map(() => dotBytes)])
+  t.throws(() => parseContext(twice), { instanceOf: Malformed, message: /twice/ })
+})
+
+const dotBytes = encodeContext(new Map([[actor, 1]])).subarray(1)
+
+test('a context is refused that names nobody, or is ahead of the clock', (t) => {
+  const of = (name: string, micros: number) => contextRefusal(new Map([[name, micros]]), 2, 1_000)
+  t.is(of(actorOf('n1.1', 2, 0), 1_000), undefined)
+  t.is(of(actorOf('n12.34', 1, 56), 9_999), undefined, 'of an earlier life of the host')
+  t.regex(of(actorOf('n1.1', 2, 0), 1_001) ?? '', /ahead/)
+  t.regex(of(actorOf('n99.9', 2, 7), 1_001) ?? '', /ahead/)
+  t.regex(of(actorOf('n1.1', 3, 0), 5) ?? '', /ahead/)
+  for (const name of ['', 'n1.1', 'n0.1@1.0', 'x1.1@1.0', 'n1.1@1.0 ', 'n1.1@1', 'n1.1@01.0']) {
+    t.regex(of(name, 1) ?? '', /a writer that is none/, name)
+  }
+  const names = Array.from({ length: contextActorsMax + 1 }, (_, i) => actorOf(`n1.${i + 1}`, 2, 0))
+  const large = new Map(names.map((name) => [name, 1]))
+  t.regex(contextRefusal(large, 2, 1_000) ?? '', /at most/)
+})
