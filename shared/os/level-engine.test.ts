@@ -130,6 +130,29 @@ test('a newer version while the older one is written goes with the next write', 
   t.deepEqual(told, ['5', '6', 'read 6'])
 })
 
+test('an update is answered once what it made, or left, is durable', async (t) => {
+  const { store, engine } = slowEngine()
+  const told: string[] = []
+  const update = (micros: number | undefined) => {
+    const record = micros === undefined ? undefined : entry(1, micros, 'made').record
+    const change = () => record
+    engine.update(1, Buffer.from('k'), change, (_error, left) => {
+      told.push(`${left?.version.micros}`)
+    })
+  }
+  update(5)
+  await turn()
+  update(undefined)
+  update(6)
+  t.deepEqual(told, [])
+  store.writes[0]?.settle()
+  await turn()
+  t.deepEqual(told, ['5', '5'])
+  store.writes[1]?.settle()
+  await turn()
+  t.deepEqual(told, ['5', '5', '6'])
+})
+
 test('a discard is answered once the removal is durable', async (t) => {
   const { store, engine } = slowEngine()
   const told: string[] = []

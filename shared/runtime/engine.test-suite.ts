@@ -4,21 +4,22 @@
  */
 import type { TestFn } from 'ava'
 import fc from 'fast-check'
-import { type StoredRecord, supersedes } from '../data/record.js'
+import { supersedes } from '../data/record.js'
 import type { Token } from '../ring/description.js'
 import { inRange } from '../ring/token.js'
-import type { Cursor, Engine, EngineStats, Entry, Mark, Range, ScanPage } from './ports.js'
-
-export interface EngineUnderTest {
-  readonly engine: Engine
-  /** Lets time pass until nothing is pending, where the engine's world does not do so by itself. */
-  readonly pump?: () => void
-  /** Closes and opens the same store again, where it outlives its engine. */
-  readonly reopen?: () => Promise<Engine>
-}
-
-const whole: Range = { from: 0, to: 0 }
-const large = 1 << 20
+import {
+  type EngineUnderTest,
+  entry,
+  large,
+  line,
+  mark,
+  markOf,
+  show,
+  Tools,
+  text,
+  whole,
+} from './engine.fixture.js'
+import type { EngineStats, Entry, Mark, Range } from './ports.js'
 
 export function engineConformance(
   test: TestFn,
@@ -264,6 +265,58 @@ export function engineConformance(
     t.deepEqual(await tools.stats(), { keys: 1, bytes: 2 })
   })
 
+  engineTest('an update meets what is not durable yet, and is met in turn', async (t, tools) => {
+    const before = tools.apply(entry(1, 'a', 5, 'five'))
+    const first = tools.update(1, 'a', (held) => entry(1, 'a', 6, `${show(held)}+`).record)
+    const second = tools.update(1, 'a', (held) => entry(1, 'a', 7, `${show(held)}+`).record)
+    const after = tools.apply(entry(1, 'a', 6, 'older'))
+    t.is(await tools.read(1, 'a'), '7:6:5:five++')
+    t.deepEqual(await Promise.all([first, second]), ['6:5:five+', '7:6:5:five++'])
+    await Promise.all([before, after])
+    t.deepEqual(await tools.scanAll(whole), ['1 a 7:6:5:five++'])
+    t.deepEqual(await tools.stats(), { keys: 1, bytes: 11 })
+  })
+
+  engineTest('an update may make anything of the record, or leave it', async (t, tools) => {
+    t.is(await tools.update(1, 'a', () => undefined), undefined)
+    t.deepEqual(await tools.scanAll(whole), [])
+    t.is(await tools.update(1, 'a', () => entry(1, 'a', 5, 'five').record), '5:five')
+    t.is(await tools.update(1, 'a', () => undefined), '5:five')
+    t.is(await tools.update(1, 'a', () => entry(1, 'a', 4, 'four').record), '4:four')
+    t.is(await tools.update(1, 'a', () => entry(1, 'a', 6, null).record), '6:-')
+    t.deepEqual(await tools.scanAll(whole), ['1 a 6:-'])
+    t.deepEqual(await tools.stats(), { keys: 0, bytes: 0 })
+  })
+
+  engineTest('an update beside an erase meets nothing, and survives it', async (t, tools) => {
+    for (let i = 0; i < 20; i++) await tools.apply(entry(i, 'k', 9, 'old'))
+    const erased = tools.erase([{ from: 2 ** 31, to: 9 }], {})
+    const updated = tools.update(3, 'k', (held) => entry(3, 'k', 2, `${show(held)}`).record)
+    t.is(await tools.update(12, 'k', () => undefined), '9:old')
+    t.is(await tools.update(4, 'k', () => undefined), undefined)
+    t.is(await updated, '2:undefined')
+    await erased
+    t.is(await tools.read(3, 'k'), '2:undefined')
+    t.deepEqual(await tools.stats(), { keys: 11, bytes: 10 * 4 + 10 })
+  })
+
+  engineTest('what is attached to a record is kept with it', async (t, tools) => {
+    const attached = (text: string) => ({ attached: Buffer.from(text) })
+    const tombstone = entry(2, 'b', 2, null)
+    await tools.apply({ ...tombstone, record: { ...tombstone.record, ...attached('of b') } })
+    await tools.update(1, 'a', () => ({ ...entry(1, 'a', 1, 'x').record, ...attached('of a') }))
+    await tools.apply(entry(3, 'c', 1, 'x'))
+    const all = async () => [
+      await tools.attached(1, 'a'),
+      await tools.attached(2, 'b'),
+      await tools.attached(3, 'c'),
+    ]
+    t.deepEqual(await all(), ['of a', 'of b', undefined])
+    if (!(await tools.reopen())) return
+    t.deepEqual(await all(), ['of a', 'of b', undefined])
+    t.deepEqual(await tools.scanAll(whole), ['1 a 1:x', '2 b 2:-', '3 c 1:x'])
+  })
+
   test(`${name}: random calls agree with a plain map`, async (t) => {
     t.timeout(120_000)
     await fc.assert(
@@ -431,115 +484,5 @@ class Model {
 
   #find(token: Token, key: string): Entry | undefined {
     return this.#entries.find((each) => each.token === token && text(each.key) === key)
-  }
-}
-
-// --- Tools ------------------------------------------------------------------------------------
-
-function entry(token: Token, key: string, micros: number, value: string | null): Entry {
-  const version = { boot: 1, micros, writer: '00000000000000ff' }
-  return {
-    token,
-    key: Buffer.from(key),
-    record: { version, value: value === null ? null : Buffer.from(value) },
-  }
-}
-
-function markOf({ token, key, record: { version } }: Entry): Mark {
-  return { token, key, version }
-}
-
-function mark(token: Token, key: string, micros: number): Mark {
-  return markOf(entry(token, key, micros, null))
-}
-
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString()
-}
-
-function show(record: StoredRecord | undefined): string | undefined {
-  if (record === undefined) return undefined
-  return `${record.version.micros}:${record.value === null ? '-' : text(record.value)}`
-}
-
-function line(each: Entry): string {
-  return `${each.token} ${text(each.key)} ${show(each.record)}`
-}
-
-/** The engine with promises, and records as short texts. */
-class Tools {
-  engine: Engine
-  readonly #under: EngineUnderTest
-
-  constructor(under: EngineUnderTest) {
-    this.#under = under
-    this.engine = under.engine
-  }
-
-  apply(each: Entry): Promise<void> {
-    return this.#call((done) => this.engine.apply(each, done))
-  }
-
-  applyBatch(entries: readonly Entry[], meta: Readonly<Record<string, string>>): Promise<void> {
-    return this.#call((done) => this.engine.applyBatch(entries, meta, done))
-  }
-
-  erase(ranges: readonly Range[], meta: Readonly<Record<string, string>>): Promise<void> {
-    return this.#call((done) => this.engine.erase(ranges, meta, done))
-  }
-
-  discard(marks: readonly Mark[]): Promise<void> {
-    return this.#call((done) => this.engine.discard(marks, done))
-  }
-
-  async read(token: Token, key: string): Promise<string | undefined> {
-    return show(
-      await this.#call<StoredRecord | undefined>((done) =>
-        this.engine.read(token, Buffer.from(key), done),
-      ),
-    )
-  }
-
-  async scanAll(range: Range, limitBytes = large): Promise<string[]> {
-    const lines: string[] = []
-    for (let after: Cursor | undefined; ; ) {
-      const page = await this.#call<ScanPage | undefined>((done) =>
-        this.engine.scan(range, after, limitBytes, done),
-      )
-      if (page === undefined) throw new Error('a scan without a page')
-      if (page.next !== undefined && page.entries.length === 0) throw new Error('an empty page')
-      lines.push(...page.entries.map(line))
-      if (page.next === undefined) return lines
-      after = page.next
-    }
-  }
-
-  async stats(): Promise<EngineStats> {
-    const stats = await this.#call<EngineStats | undefined>((done) => this.engine.stats(done))
-    if (stats === undefined) throw new Error('no stats')
-    return stats
-  }
-
-  close(): Promise<void> {
-    return this.#call((done) => this.engine.close(done))
-  }
-
-  async reopen(): Promise<boolean> {
-    if (this.#under.reopen === undefined) return false
-    this.engine = await this.#under.reopen()
-    return true
-  }
-
-  #call<T = void>(ask: (done: (error: Error | undefined, value?: T) => void) => void): Promise<T> {
-    return new Promise((resolve, reject) => {
-      let calls = 0
-      ask((error, value) => {
-        calls += 1
-        if (calls > 1) throw new Error('answered twice')
-        if (error === undefined) resolve(value as T)
-        else reject(error)
-      })
-      this.#under.pump?.()
-    })
   }
 }
