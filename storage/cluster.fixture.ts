@@ -169,6 +169,8 @@ export class Cluster {
   sloppy = false
   mode: Mode = 'latest'
   handoffBytesPerSecond = 0
+  logOperations = false
+  log: Log = quiet
   /** What every node draws. */
   random: () => number = () => 0.5
   /** Looks at each message before it arrives; what it returns false for is kept back. */
@@ -214,10 +216,10 @@ export class Cluster {
       disk: { isLow: () => this.fullDisks.has(id) },
       sloppy: this.sloppy,
       mode: this.mode,
-      logOperations: false,
+      logOperations: this.logOperations,
       handoffBytesPerSecond: this.handoffBytesPerSecond,
       ringFiles: this.ringFiles(),
-      log: quiet,
+      log: this.log,
       onStopped: (reason) => {
         seat.ended = reason
       },

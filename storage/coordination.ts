@@ -11,14 +11,16 @@ import type { Arc } from '../shared/ring/ring.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
 import type { Answer } from './fence.js'
+import { operationOf, type QuorumTold } from './operations.js'
+import { diskNearlyFull } from './replica.js'
 import { type Request, replyError } from './request.js'
 
 export type Refusal = Pick<ErrorReply, 'code' | 'definite'>
 
 /** Of the own replica, as the others would say it. */
-export const diskFull: Refusal = { code: 'DISK_FULL', definite: true }
+const diskFull: Refusal = { code: 'DISK_FULL', definite: true }
 
-export abstract class Coordination<R extends Request> implements Exchange, Answer {
+export abstract class Coordination<R extends Request> implements Exchange, Answer, QuorumTold {
   readonly epoch: number
   protected readonly desk: Desk
   protected readonly request: R
@@ -46,6 +48,9 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
   protected abstract failed(node: NodeId, refusal?: Refusal): void
 
   protected abstract reply(): void
+
+  /** The owners whose acknowledgement or reply came so far. */
+  protected abstract acknowledged(): readonly NodeId[]
 
   protected abstract sweepOpen(now: Millis): void
 
@@ -84,6 +89,28 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
     if (this.over) return
     this.end()
     this.reply()
+    this.succeeded()
+  }
+
+  /** For the log of operations. */
+  get told(): object {
+    const { request, epoch } = this
+    const { n, r, w } = this.arc.quorums
+    const asked = 'r' in request ? { n, r: request.r || r, w } : { n, r, w: request.w || w }
+    return { epoch, ...asked, acknowledged: this.acknowledged() }
+  }
+
+  /** The answer went out: the one place where it is counted. */
+  protected succeeded(): void {
+    const { request } = this
+    const operation = 'value' in request ? operationOf(request.value) : 'get'
+    this.desk.operations.ended('coordinated', operation, request.key, undefined, this)
+  }
+
+  protected refused(refusal: string): void {
+    const { request } = this
+    const operation = 'value' in request ? operationOf(request.value) : 'get'
+    this.desk.operations.ended('coordinated', operation, request.key, refusal, this)
   }
 
   /** Everything the answer rests on is there: it goes if the epoch is still current. */
@@ -97,6 +124,7 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
     if (this.over) return
     this.end()
     replyError(this.desk.runtime, this.request, code, message)
+    this.refused(`${code}: ${message}`)
   }
 
   protected isOpen(): boolean {
@@ -105,10 +133,12 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
 
   /** Merges into the own replica; `acknowledged` follows once that is durable, unless it is late. */
   protected writeOwn(record: StoredRecord, acknowledged: () => void): void {
-    const { engine, self, disk } = this.desk
+    const { engine, self, disk, operations } = this.desk
     const { token, key } = this.request
-    if (disk.isLow()) return this.failed(self, diskFull)
+    if (disk.isLow()) return this.failed(self, this.ownDiskFull(record.value))
+    const operation = operationOf(record.value)
     engine.apply({ token, key, record }, (error) => {
+      operations.ended('replicated', operation, key, error?.message)
       if (error !== undefined) {
         this.desk.storageFailed(error)
         this.failed(self)
@@ -116,6 +146,18 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
         acknowledged()
       }
     })
+  }
+
+  /** The own replica refuses a write of this value. */
+  protected ownDiskFull(value: Uint8Array | null): Refusal {
+    const { operations } = this.desk
+    operations.ended(
+      'replicated',
+      operationOf(value),
+      this.request.key,
+      `DISK_FULL: ${diskNearlyFull}`,
+    )
+    return diskFull
   }
 
   /** False: the owner cannot be reached now. */

@@ -19,7 +19,7 @@ import { Quorum } from '../shared/runtime/quorum.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import { Coordination, everyOwner } from './coordination.js'
 import type { Desk } from './desk.js'
-import { recordOf } from './replica.js'
+import { hasValue, recordOf } from './replica.js'
 import { type GetRequest, replyGet } from './request.js'
 import { isWeakRead, readQuorumOf, spread } from './weak-reads.js'
 
@@ -96,9 +96,22 @@ export class GetCoordination extends Coordination<GetRequest> {
   }
 
   protected override reply(): void {
-    replyGet(this.desk.runtime, this.request, this.newest, this.desk.self)
+    this.deliver(this.newest)
     if (this.isWeak || this.known !== undefined || this.newest === undefined) return
     this.mend(this.newest)
+  }
+
+  /** To whoever asked. */
+  protected deliver(record: StoredRecord | undefined): void {
+    replyGet(this.desk.runtime, this.request, record, this.desk.self)
+  }
+
+  protected override succeeded(): void {
+    this.desk.operations.got('coordinated', this.request.key, hasValue(this.newest), this)
+  }
+
+  protected override acknowledged(): readonly NodeId[] {
+    return this.candidates.filter((_, index) => this.replies[index] !== null)
   }
 
   /** The deadline bounds the age of what was read, as the owners do with `born`. */
@@ -169,8 +182,11 @@ export class GetCoordination extends Coordination<GetRequest> {
   }
 
   private readOwn(): void {
-    const { engine, self } = this.desk
-    engine.read(this.request.token, this.request.key, (error, record) => {
+    const { engine, self, operations } = this.desk
+    const { token, key } = this.request
+    engine.read(token, key, (error, record) => {
+      if (error === undefined) operations.got('replicated', key, hasValue(record))
+      else operations.ended('replicated', 'get', key, error.message)
       if (error !== undefined) {
         this.desk.storageFailed(error)
         this.failed(self)

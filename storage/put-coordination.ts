@@ -14,7 +14,7 @@ import type { NodeId } from '../shared/ring/description.js'
 import { peerPatienceMs } from '../shared/runtime/limits.js'
 import { Quorum, type QuorumState } from '../shared/runtime/quorum.js'
 import type { Millis } from '../shared/runtime/runtime.js'
-import { Coordination, diskFull, everyOwner, type Refusal } from './coordination.js'
+import { Coordination, everyOwner, type Refusal } from './coordination.js'
 import type { Desk } from './desk.js'
 import { type PutRequest, replyPut } from './request.js'
 
@@ -60,7 +60,7 @@ export class PutCoordination extends Coordination<PutRequest> {
       const owner = owners[index] as NodeId
       const address = ring.address(owner)
       if (owner === self) {
-        if (disk.isLow()) this.lose(index, diskFull)
+        if (disk.isLow()) this.lose(index, this.ownDiskFull(this.request.value))
       } else if (!peers.mayAnswer(address)) this.lose(index)
       else if (!peers.isReachable(address)) doubtful |= 1 << index
     }
@@ -76,6 +76,7 @@ export class PutCoordination extends Coordination<PutRequest> {
     if (this.over || this.hasAnswered) return
     this.hasAnswered = true
     this.reply()
+    this.succeeded()
     this.endIfSettled()
   }
 
@@ -91,6 +92,10 @@ export class PutCoordination extends Coordination<PutRequest> {
 
   protected override reply(): void {
     replyPut(this.desk.runtime, this.request)
+  }
+
+  protected override acknowledged(): readonly NodeId[] {
+    return this.owners.filter((_, index) => (this.acked >> index) & 1)
   }
 
   protected override answered(node: NodeId, reply: Message): void {

@@ -5,10 +5,12 @@
  */
 import type { StoredRecord } from '../shared/data/record.js'
 import type { Version } from '../shared/data/version.js'
+import type { ErrorCode } from '../shared/protocol/errors.js'
 import type { ReplicaGet, ReplicaPut } from '../shared/protocol/messages.js'
 import { maxFlightMs } from '../shared/runtime/limits.js'
 import type { Address, Runtime } from '../shared/runtime/runtime.js'
 import type { Desk } from './desk.js'
+import { operationOf } from './operations.js'
 import { answer, refuse, refuseFailed } from './reply.js'
 
 export class Replica {
@@ -23,10 +25,12 @@ export class Replica {
   put(from: Address, message: ReplicaPut): void {
     const { id, epoch, token, key, version, born } = message
     const { desk } = this
-    if (desk.disk.isLow()) return refuse(desk, from, id, 'DISK_FULL', 'the disk is nearly full')
+    if (desk.disk.isLow()) return this.refusePut(from, message, 'DISK_FULL', diskNearlyFull)
     const refusal = stampRefusal(desk.runtime, this.boot, version, born)
-    if (refusal !== undefined) return refuse(desk, from, id, 'EXPIRED', refusal)
+    if (refusal !== undefined) return this.refusePut(from, message, 'EXPIRED', refusal)
+    const operation = operationOf(message.value)
     desk.engine.apply({ token, key, record: recordOf(message) }, (error) => {
+      desk.operations.ended('replicated', operation, key, error?.message)
       if (error !== undefined) refuseFailed(desk, from, id, error)
       else answer(desk, from, epoch, { kind: 'replica.put.ok', id })
     })
@@ -34,14 +38,37 @@ export class Replica {
 
   get(from: Address, message: ReplicaGet): void {
     const { id, epoch, token, key } = message
+    const { operations } = this.desk
     this.desk.engine.read(token, key, (error, record) => {
-      if (error !== undefined) return refuseFailed(this.desk, from, id, error)
+      if (error !== undefined) {
+        operations.ended('replicated', 'get', key, error.message)
+        return refuseFailed(this.desk, from, id, error)
+      }
+      operations.got('replicated', key, hasValue(record))
       const value = record?.value ?? null
       const version = record?.version ?? null
       const attached = record?.attached ?? null
       answer(this.desk, from, epoch, { kind: 'replica.get.ok', id, value, version, attached })
     })
   }
+
+  private refusePut(
+    from: Address,
+    { id, key, value }: ReplicaPut,
+    code: ErrorCode,
+    why: string,
+  ): void {
+    this.desk.operations.ended('replicated', operationOf(value), key, `${code}: ${why}`)
+    refuse(this.desk, from, id, code, why)
+  }
+}
+
+/** Of the reserve that every disk keeps. */
+export const diskNearlyFull = 'the disk is nearly full'
+
+/** Not of a missing or deleted key. */
+export function hasValue(record: StoredRecord | undefined): boolean {
+  return record !== undefined && record.value !== null
 }
 
 /** The record that a message carries. */
