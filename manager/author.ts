@@ -2,18 +2,13 @@
  * Writes the rings: each is journaled whole, with everybody's latest life, and announced once it is
  * durable. One ring at a time is on its way to the journal.
  */
-import type {
-  Change,
-  Member,
-  NodeId,
-  Placement,
-  RingDescription,
-} from '../shared/ring/description.js'
+import type { Member, NodeId, RingDescription } from '../shared/ring/description.js'
 import type { Log } from '../shared/runtime/runtime.js'
 import type { Ledger } from './ledger.js'
 import type { ManagerPhase } from './machine.js'
 import type { Peers } from './peers.js'
 import { distinctNodes } from './plan.js'
+import type { NextRing } from './progress.js'
 import type { Publisher } from './publisher.js'
 import { isForming } from './state.js'
 
@@ -41,12 +36,8 @@ export class RingAuthor {
   }
 
   /** `evicted`: those that the change takes out; `announced` follows once everybody was told. */
-  publish(
-    placement: Placement,
-    change: Change | undefined,
-    evicted: readonly NodeId[],
-    announced: () => void,
-  ): void {
+  publish(next: NextRing, evicted: readonly NodeId[], announced: () => void): void {
+    const { placement, change } = next
     const { ledger, peers } = this.#options
     const { epoch, swarm, boot, ring: previous } = ledger.state
     const nodes = distinctNodes(placement.nodes, change?.next.nodes ?? [])

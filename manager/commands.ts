@@ -2,7 +2,7 @@
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { MessageOf } from '../shared/protocol/messages.js'
 import type { ClaimSettings } from '../shared/ring/claim.js'
-import type { NodeId, Placement } from '../shared/ring/description.js'
+import type { NodeId, RingDescription } from '../shared/ring/description.js'
 import { ticketsKept } from '../shared/runtime/limits.js'
 import type { Ledger } from './ledger.js'
 import type { Membership } from './membership.js'
@@ -108,22 +108,22 @@ function memberRefusal(options: CommandOptions, submit: Submit): GTStoreError | 
     return new GTStoreError('CHANGE_REFUSED', text)
   }
   if (!force && membership.isUp(node)) return undefined
-  return obstacleTo(options, ring.placement, submit)
+  return obstacleTo(options, ring, submit)
 }
 
 /** Why a member's data cannot be taken from the others. */
 function obstacleTo(
   { ledger, membership, settings }: CommandOptions,
-  placement: Placement,
+  ring: RingDescription,
   { change, node, force, acceptLoss }: Submit,
 ): GTStoreError | undefined {
-  const others = distinctNodes(placement.nodes).filter((it) => membership.isForced(it))
+  const others = distinctNodes(ring.placement.nodes).filter((it) => membership.isForced(it))
   const fresh = nextNodeId(ledger.state)
   const delta =
     change === 'replace'
       ? { join: [], leave: [], replace: [[node, fresh] as const] }
       : { join: [], leave: distinctNodes([node], others), replace: [] }
-  const plan = planChange(placement, delta, settings, {
+  const plan = planChange(ring, delta, settings, {
     helps: (it) => it === fresh || (it !== node && membership.helps(it)),
     isGivenUp: (it) => (acceptLoss && it === node) || membership.isGivenUp(it),
   })

@@ -13,7 +13,6 @@ import {
   type Change,
   type Member,
   type NodeId,
-  type Placement,
   type RingDescription,
 } from '../shared/ring/description.js'
 import type { Log, Millis, ProcessId, Runtime } from '../shared/runtime/runtime.js'
@@ -29,15 +28,14 @@ import type { ManagerPhase } from './machine.js'
 import type { Peers } from './peers.js'
 import {
   distinctNodes,
-  gainersOf,
   isEverybody,
   joinersOf,
   leaversOf,
-  obstacle,
   type Plan,
   planChange,
   remembered,
 } from './plan.js'
+import { type NextRing, nextRing } from './progress.js'
 import type { Publisher } from './publisher.js'
 import { forgotten } from './refusals.js'
 import { Wishes } from './wishes.js'
@@ -79,7 +77,7 @@ export class Membership {
       member: (node) => this.member(node),
       isCommanded: (node) => this.#wishes.isCommanded(node),
       helps: (node) => this.helps(node),
-      planLeave: ({ placement }, leave) => this.#plan(placement, { join: [], leave, replace: [] }),
+      planLeave: (ring, leave) => this.#plan(ring, { join: [], leave, replace: [] }),
     })
   }
 
@@ -241,8 +239,8 @@ export class Membership {
     this.#wishes.refresh(ring, this.#due)
     if (ring === undefined) return this.#found()
     if (this.#isGone(ring)) return this.#author.reset(() => this.advance())
-    if (ring.change !== undefined) return this.#copy(ring, ring.change)
-    if (this.#isOutdated(ring)) return this.#publish(ring.placement)
+    if (ring.change !== undefined) return this.#progress(ring)
+    if (this.#isOutdated(ring)) return this.#publish({ placement: ring.placement })
     this.#startNext(ring)
   }
 
@@ -279,7 +277,7 @@ export class Membership {
     const { joining } = this.queue
     if (this.#gathering.isOpen || joining.length === 0) return
     const delta = { join: distinctNodes(joining), leave: [], replace: [] }
-    this.#publish(planPlacement(undefined, delta, this.#options.settings))
+    this.#publish({ placement: planPlacement(undefined, delta, this.#options.settings) })
   }
 
   #gather(): void {
@@ -287,22 +285,23 @@ export class Membership {
     else this.#gathering.arrived()
   }
 
-  #copy(ring: RingDescription, change: Change): void {
-    const { phase, log } = this.#options
-    const open = this.#completions.open(change)
-    const reason =
-      this.#giveUp ??
-      obstacle(open, (node) => this.helps(node))?.blocked ??
-      gainersOf(change)
-        .map((node) => this.#lossOf(node))
-        .find((loss) => loss !== undefined)
-    if (reason !== undefined) return this.#abort(ring, change, reason)
-    if (this.#isOutdated(ring)) return this.#publish(ring.placement, change, this.#state.evicted)
-    // Who came back and is to leave is named once more, so that it sees itself leave.
-    if (open.length > 0 || this.#author.hasNewLife(ring)) return
-    log.info({ plan: change.plan }, 'a change has copied its data')
-    phase.send({ type: 'change.copied' })
-    this.#publish(change.next)
+  /** The change under way goes on, or is given up. */
+  #progress(ring: RingDescription): void {
+    const next = nextRing(ring, {
+      giveUp: this.#giveUp,
+      open: (change) => this.#completions.open(change),
+      helps: remembered((node) => this.helps(node)),
+      lossOf: (node) => this.#lossOf(node),
+      isOutdated: this.#isOutdated(ring),
+      hasNewLife: this.#author.hasNewLife(ring),
+    })
+    if (next === undefined) return
+    const { event, reason } = next
+    const plan = ring.change?.plan
+    if (event === 'change.aborted') this.#options.log.warn({ plan, reason }, 'a change is given up')
+    if (event === 'change.copied') this.#options.log.info({ plan }, 'a change has copied its data')
+    if (event !== undefined) this.#options.phase.send({ type: event })
+    this.#publish(next, next.change === undefined ? [] : this.#state.evicted)
   }
 
   /** A gainer that had copied everything may die, but not lose it again. */
@@ -312,23 +311,16 @@ export class Membership {
     return isLost ? `${gainer} lost what was copied to it` : undefined
   }
 
-  /** What a command asked for is planned anew, also once a joiner that died is started again. */
-  #abort(ring: RingDescription, change: Change, reason: string): void {
-    this.#options.log.warn({ plan: change.plan, reason }, 'a change is given up')
-    this.#options.phase.send({ type: 'change.aborted' })
-    this.#publish(ring.placement)
-  }
-
   /** Some member has a newer life, or a higher epoch or boot was heard of. */
   #isOutdated(ring: RingDescription): boolean {
     if (this.#state.epoch > ring.epoch || this.#state.boot !== ring.boot) return true
     return !this.#gathering.isOpen && this.#author.hasNewLife(ring)
   }
 
-  #plan(placement: Placement, delta: MembershipDelta): Plan {
+  #plan(ring: RingDescription, delta: MembershipDelta): Plan {
     const helps = remembered((node) => this.helps(node))
     const parties = { helps, isGivenUp: (node: NodeId) => this.isGivenUp(node) }
-    return planChange(placement, delta, this.#options.settings, parties)
+    return planChange(ring, delta, this.#options.settings, parties)
   }
 
   #startNext(ring: RingDescription): void {
@@ -344,7 +336,7 @@ export class Membership {
         if (intents.length === 1) this.#stopLast(intent.node)
         continue
       }
-      const plan = this.#plan(ring.placement, delta)
+      const plan = this.#plan(ring, delta)
       if ('blocked' in plan) {
         this.queue.block(intents, plan.blocked)
         if (plan.starved) starved.push(...delta.leave, ...delta.replace.map(([old]) => old))
@@ -353,7 +345,7 @@ export class Membership {
       this.queue.block(intents, '')
       const change: Change = { plan: this.#state.plans + 1, ...plan }
       log.info({ plan: change.plan, ...delta, transfers: plan.transfers.length }, 'a change starts')
-      return this.#publish(ring.placement, change, this.#killEvicted(intents))
+      return this.#publish({ placement: ring.placement, change }, this.#killEvicted(intents))
     }
     this.#starved = distinctNodes(starved)
   }
@@ -393,8 +385,8 @@ export class Membership {
     this.queue.drop('leave', node)
   }
 
-  #publish(placement: Placement, change?: Change, evicted: readonly NodeId[] = []): void {
+  #publish(next: NextRing, evicted: readonly NodeId[] = []): void {
     this.#giveUp = undefined
-    this.#author.publish(placement, change, evicted, () => this.advance())
+    this.#author.publish(next, evicted, () => this.advance())
   }
 }

@@ -1,6 +1,12 @@
 /** From a wish to a plan: the next placement, its transfers, and whether these can be done now. */
 import { type ClaimSettings, type MembershipDelta, planPlacement } from '../shared/ring/claim.js'
-import type { Change, NodeId, Placement, Transfer } from '../shared/ring/description.js'
+import type {
+  Change,
+  NodeId,
+  Placement,
+  RingDescription,
+  Transfer,
+} from '../shared/ring/description.js'
 import { compareNodes } from '../shared/ring/ring.js'
 import { planTransfers } from '../shared/ring/transfers.js'
 
@@ -27,7 +33,7 @@ export function distinctNodes(...groups: readonly (readonly NodeId[])[]): NodeId
 }
 
 export function planChange(
-  current: Placement,
+  { placement: current }: Pick<RingDescription, 'placement'>,
   delta: MembershipDelta,
   settings: ClaimSettings,
   { helps, isGivenUp }: Parties,
