@@ -19,6 +19,7 @@ import type { Log, Millis, ProcessId, Runtime } from '../shared/runtime/runtime.
 import { isRepeatedJoin, joinRefusal } from './admission.js'
 import { RingAuthor } from './author.js'
 import type { ChangeQueue, Intent } from './changes.js'
+import { chooseChange } from './choice.js'
 import { Completions } from './completions.js'
 import { Evictions, type Verdict } from './evictions.js'
 import { Gathering } from './gathering.js'
@@ -26,15 +27,7 @@ import type { Health } from './health.js'
 import type { Ledger } from './ledger.js'
 import type { ManagerPhase } from './machine.js'
 import type { Peers } from './peers.js'
-import {
-  distinctNodes,
-  isEverybody,
-  joinersOf,
-  leaversOf,
-  type Plan,
-  planChange,
-  remembered,
-} from './plan.js'
+import { distinctNodes, joinersOf, leaversOf, type Plan, planChange, remembered } from './plan.js'
 import { type NextRing, nextRing } from './progress.js'
 import type { Publisher } from './publisher.js'
 import { forgotten } from './refusals.js'
@@ -324,30 +317,21 @@ export class Membership {
   }
 
   #startNext(ring: RingDescription): void {
-    const { log } = this.#options
     const helps = remembered((node) => this.helps(node))
-    const candidates = this.queue.candidates((fresh) => this.#wishes.replaced(fresh), helps)
-    const starved: NodeId[] = []
-    this.#starved = []
-    for (const { intents, delta } of candidates) {
-      const [intent] = intents as readonly [Intent]
-      if (this.#gathering.isOpen && this.#canWait(intents)) continue
-      if (intent.kind === 'leave' && isEverybody(delta, ring.placement)) {
-        if (intents.length === 1) this.#stopLast(intent.node)
-        continue
-      }
-      const plan = this.#plan(ring, delta)
-      if ('blocked' in plan) {
-        this.queue.block(intents, plan.blocked)
-        if (plan.starved) starved.push(...delta.leave, ...delta.replace.map(([old]) => old))
-        continue
-      }
-      this.queue.block(intents, '')
-      const change: Change = { plan: this.#state.plans + 1, ...plan }
-      log.info({ plan: change.plan, ...delta, transfers: plan.transfers.length }, 'a change starts')
-      return this.#publish({ placement: ring.placement, change }, this.#killEvicted(intents))
-    }
-    this.#starved = distinctNodes(starved)
+    const { choice, starved } = chooseChange({
+      queue: this.queue,
+      placement: ring.placement,
+      candidates: this.queue.candidates((fresh) => this.#wishes.replaced(fresh), helps),
+      plan: (delta) => this.#plan(ring, delta),
+      waits: (intents) => this.#gathering.isOpen && this.#canWait(intents),
+      onLast: (node) => this.#stopLast(node),
+    })
+    this.#starved = starved
+    if (choice === undefined) return
+    const change: Change = { plan: this.#state.plans + 1, ...choice.plan }
+    const transfers = change.transfers.length
+    this.#options.log.info({ plan: change.plan, ...choice.delta, transfers }, 'a change starts')
+    this.#publish({ placement: ring.placement, change }, this.#killEvicted(choice.intents))
   }
 
   /** Who returns may bring others along: nobody is evicted in that moment either. */

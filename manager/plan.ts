@@ -10,7 +10,12 @@ import type {
 import { compareNodes } from '../shared/ring/ring.js'
 import { planTransfers } from '../shared/ring/transfers.js'
 
-export type Plan = { readonly next: Placement; readonly transfers: readonly Transfer[] } | Obstacle
+export interface PlannedChange {
+  readonly next: Placement
+  readonly transfers: readonly Transfer[]
+}
+
+export type Plan = PlannedChange | Obstacle
 
 export interface Obstacle {
   /** Why it cannot be done while things are as they are. */
