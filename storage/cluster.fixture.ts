@@ -20,6 +20,7 @@ import type {
   ScanPage,
 } from '../shared/runtime/ports.js'
 import type { Address, CancelTimer, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
+import { hintMergeOf } from './hints/hint-store.js'
 import { type StopReason, StorageNode } from './node.js'
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -32,8 +33,8 @@ class TableEngine implements Engine {
   private readonly mergeRecords: Merge
   private waiting: (() => void)[] = []
 
-  constructor(mode: Mode) {
-    this.mergeRecords = mergeOf(mode)
+  constructor(merge: Merge) {
+    this.mergeRecords = merge
   }
 
   sync(): void {
@@ -192,9 +193,9 @@ export class Cluster {
   /** Puts a node on the table, with the stores of an earlier life or new ones. */
   add(
     id: NodeId,
-    engine = new TableEngine(this.mode),
+    engine = new TableEngine(mergeOf(this.mode)),
     incarnation = 1,
-    hints: TableEngine = new TableEngine(this.mode),
+    hints: TableEngine = new TableEngine(hintMergeOf(this.mode)),
   ): Seat {
     const member = { id, incarnation, pid: 1, startTime: '1' }
     const address = addressOf(member)

@@ -15,6 +15,7 @@ import { operationOf, type QuorumTold } from './operations.js'
 import { diskNearlyFull } from './replica.js'
 import { type Request, replyError } from './request.js'
 
+type RefusalCode = 'TIMEOUT' | 'QUORUM_UNAVAILABLE' | 'DISK_FULL' | 'TOO_MANY_SIBLINGS'
 export type Refusal = Pick<ErrorReply, 'code' | 'definite'>
 
 /** Of the own replica, as the others would say it. */
@@ -120,7 +121,7 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
     this.desk.fence.release(this)
   }
 
-  protected refuse(code: 'TIMEOUT' | 'QUORUM_UNAVAILABLE' | 'DISK_FULL', message: string): void {
+  protected refuse(code: RefusalCode, message: string): void {
     if (this.over) return
     this.end()
     replyError(this.desk.runtime, this.request, code, message)

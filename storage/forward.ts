@@ -3,11 +3,19 @@
  * that coordinator's connection closes, or it falls silent for peerPatienceMs, the next owner gets the
  * request with the same stamp; the first answer is passed on.
  *
+ * A write of siblings takes effect at each coordinator that begins it, so it goes to one: where that one
+ * is lost, or silent to the end, the write may have happened and nobody else is asked.
+ *
  * Silent is a coordinator that has answered no request at all for so long, though it owes this one. One
  * that answers others is busy: to give its work to the next as well would make two busy.
  */
-import type { ErrorReply, Message } from '../shared/protocol/messages.js'
-import { peerPatienceMs, staleRetryMs, sweepIntervalMs } from '../shared/runtime/limits.js'
+import type { CoordinateExplainOk, ErrorReply, Message } from '../shared/protocol/messages.js'
+import {
+  explainPatienceMs,
+  peerPatienceMs,
+  staleRetryMs,
+  sweepIntervalMs,
+} from '../shared/runtime/limits.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
 import { coordinatorsOf, isDefinite, type Request, replyError } from './request.js'
@@ -17,6 +25,8 @@ import { coordinatorsOf, isDefinite, type Request, replyError } from './request.
  * it with others.
  */
 const patienceSweeps = Math.ceil(peerPatienceMs / sweepIntervalMs)
+/** Whoever explains a get waits for silent owners itself. */
+const explainSweeps = Math.ceil((explainPatienceMs + peerPatienceMs) / sweepIntervalMs)
 
 /** Of a read that is spread over the owners: whom it goes to first. */
 export interface Turn {
@@ -56,7 +66,7 @@ export class Forward implements Exchange {
       case 'coordinate.write.ok':
         return this.finish({ ...reply, kind: 'write.ok', id: this.request.id })
       case 'coordinate.explain.ok':
-        return this.finish({ ...reply, kind: 'explain.ok', id: this.request.id })
+        return this.explained(reply)
       case 'coordinate.get.ok':
         return this.finish({ ...reply, kind: 'get.ok', id: this.request.id })
       case 'error':
@@ -68,9 +78,16 @@ export class Forward implements Exchange {
     }
   }
 
+  /** This node stands in the path, too. */
+  private explained({ report }: CoordinateExplainOk): void {
+    const path = [this.desk.self, ...report.path]
+    this.finish({ kind: 'explain.ok', id: this.request.id, report: { ...report, path } })
+  }
+
   closed(peer: Address): void {
     if (!this.pending.includes(peer)) return
     this.request.begun = true
+    if (this.isOnce) return this.failLost(peer)
     this.givenUp(peer)
   }
 
@@ -84,13 +101,15 @@ export class Forward implements Exchange {
   }
 
   private sweepOpen(now: Millis): void {
-    if (++this.sweeps < patienceSweeps) return
+    const { kind } = this.request
+    if (++this.sweeps < (kind === 'explain' ? explainSweeps : patienceSweeps)) return
     this.sweeps = 0
     const { peers } = this.desk
     const coordinator = this.pending.at(-1)
     if (coordinator === undefined || now - peers.heardAt(coordinator) < peerPatienceMs) return
     peers.late(coordinator)
     if (this.turn?.takeBack !== undefined) return this.takeBack(this.turn.takeBack)
+    if (this.isOnce) return
     const next = this.nextOwner()
     if (next === undefined) return
     this.request.begun = true
@@ -160,14 +179,18 @@ export class Forward implements Exchange {
 
   private refused(from: Address, reply: ErrorReply): void {
     if (!reply.definite) this.request.begun = true
-    if (reply.code === 'STOPPING' || reply.code === 'OVERLOADED') return this.givenUp(from)
+    const isElsewhere = reply.code === 'STOPPING' || reply.code === 'OVERLOADED'
+    if (isElsewhere && (reply.definite || !this.isOnce)) return this.givenUp(from)
     this.finish({ ...reply, id: this.request.id, definite: isDefinite(this.request) })
   }
 
-  /** The coordinator holds another ring: meet it there. It may have begun under the one before. */
+  /**
+   * The coordinator holds another ring: meet it there. It may have begun under the one before, except
+   * with what goes to one coordinator only, which that one finishes whatever the ring.
+   */
   private routeAnew(epoch: number): void {
     const { ring, inFlight, runtime } = this.desk
-    this.request.begun = true
+    if (!this.isOnce) this.request.begun = true
     const held = ring.epoch
     inFlight.delete(this.id)
     if (epoch > held) this.desk.catchUp()
@@ -178,6 +201,16 @@ export class Forward implements Exchange {
   private finish(reply: Message): void {
     this.desk.inFlight.delete(this.id)
     this.desk.runtime.send(this.request.from, reply)
+  }
+
+  /** A second coordinator would write a second sibling: no other gets what one may have begun. */
+  private get isOnce(): boolean {
+    return this.request.kind === 'write' && this.desk.mode === 'siblings'
+  }
+
+  private failLost(coordinator: Address): void {
+    const message = `the coordinator, ${coordinator}, is gone; the write may have happened`
+    this.fail('QUORUM_UNAVAILABLE', message)
   }
 
   private failQuorum(): void {

@@ -1,5 +1,5 @@
 /**
- * Coordinating a get: ask R owners, take the newest record, and answer once that version is known on
+ * Coordinating a get: ask R owners, take the newest record (of siblings the merged one), and answer once that version is known on
  * W owners (of both sides while the ring changes). Replies that hold it count; a write-back supplies
  * the rest (read repair). With R + W > N every key is then a linearizable register: whoever reads
  * later meets this version or a newer one (Attiya, Bar-Noy, Dolev, "Sharing memory robustly in
@@ -10,7 +10,7 @@
  *
  * A read with R + W <= N is outside that promise: it gets the newest of what it read (weak-reads.ts).
  */
-import { newest, type StoredRecord, supersedes } from '../shared/data/record.js'
+import type { StoredRecord } from '../shared/data/record.js'
 import { compareVersions } from '../shared/data/version.js'
 import type { Message, ReplicaGetOk } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
@@ -20,7 +20,7 @@ import type { Millis } from '../shared/runtime/runtime.js'
 import { Coordination, everyOwner } from './coordination.js'
 import type { Desk } from './desk.js'
 import { hasValue, recordOf } from './replica.js'
-import { type GetRequest, replyGet } from './request.js'
+import { type GetRequest, replyGet, replySiblings } from './request.js'
 import { isWeakRead, readQuorumOf, spread } from './weak-reads.js'
 
 /**
@@ -49,6 +49,7 @@ export class GetCoordination extends Coordination<GetRequest> {
   private sweeps = 0
   /** Set once the write-back began: who is known to hold the newest record. */
   private known: Quorum | undefined
+  /** Of what was read; of siblings what all of it makes together. */
   private newest: StoredRecord | undefined
 
   constructor(desk: Desk, request: GetRequest) {
@@ -103,7 +104,14 @@ export class GetCoordination extends Coordination<GetRequest> {
 
   /** To whoever asked. */
   protected deliver(record: StoredRecord | undefined): void {
-    replyGet(this.desk.runtime, this.request, record, this.desk.self)
+    const { runtime, self, mode } = this.desk
+    if (mode === 'siblings') replySiblings(runtime, this.request, record, self)
+    else replyGet(runtime, this.request, record, self)
+  }
+
+  /** Too few owners were known to hold what was read. */
+  protected get hasWrittenBack(): boolean {
+    return this.known !== undefined
   }
 
   protected override succeeded(): void {
@@ -205,14 +213,16 @@ export class GetCoordination extends Coordination<GetRequest> {
     const bytes = record?.value?.length ?? 0
     this.bytes += bytes
     this.desk.readBytes.take(bytes)
-    this.newest = newest(this.newest, record)
+    if (record !== undefined) this.newest = this.desk.merge(this.newest, record)
     if (this.quorum.ack(node) === 'met') this.weigh(false)
   }
 
-  /** The answer stands already; what is newer than it was not asked for. */
+  /** The answer stands already; whoever holds all of it needs nothing. */
   private heardLate(index: number, record: StoredRecord | undefined): void {
-    const isNewer = record !== undefined && supersedes(record, this.newest)
-    if (!isNewer) this.replies[index] = record
+    const { newest } = this
+    const holdsAll =
+      record !== undefined && (newest === undefined || this.desk.merge(record, newest) === record)
+    if (!holdsAll) this.replies[index] = record
   }
 
   /** With a read quorum: answer, wait for the others that were asked, or write back. */
@@ -272,6 +282,7 @@ function candidatesOf(desk: Desk, owners: readonly NodeId[]): readonly NodeId[] 
   return unreachable === undefined ? candidates : [...candidates, ...unreachable]
 }
 
-function heldOf({ version, value, attached }: ReplicaGetOk): StoredRecord | undefined {
+/** What an owner says that it holds. */
+export function heldOf({ version, value, attached }: ReplicaGetOk): StoredRecord | undefined {
   return version === null ? undefined : recordOf({ version, value, attached })
 }

@@ -25,6 +25,7 @@ import { addressOf, type NodeId } from '../shared/ring/description.js'
 import type { Engine } from '../shared/runtime/ports.js'
 import type { Log } from '../shared/runtime/runtime.js'
 import { Enrollment } from './enrollment.js'
+import { hintMergeOf } from './hints/hint-store.js'
 import { claimIdentity, type Identity } from './identity.js'
 import { type StopReason, StorageNode, type StorageNodeOptions } from './node.js'
 
@@ -215,7 +216,8 @@ async function withStores(
   const merge = mergeOf(mode)
   const engine = await openEngine({ path, durability, node, merge })
   try {
-    const hints = await openEngine({ path: join(path, 'hints'), durability, node })
+    const hintsPath = join(path, 'hints')
+    const hints = await openEngine({ path: hintsPath, durability, node, merge: hintMergeOf(mode) })
     const disk = await watchDisk(path, durability, log)
     try {
       return await use({ engine, hints, disk })

@@ -4,8 +4,9 @@
  * every restart, so that it takes effect at most once.
  */
 
-import type { Condition } from '../shared/data/mode.js'
+import type { Condition, Mode } from '../shared/data/mode.js'
 import type { StoredRecord } from '../shared/data/record.js'
+import { encodeSiblings, siblingsOf } from '../shared/data/siblings.js'
 import type { Micros, Version } from '../shared/data/version.js'
 import type { ErrorCode } from '../shared/protocol/errors.js'
 import type {
@@ -14,6 +15,7 @@ import type {
   CoordinatePut,
   CoordinateWrite,
   Explain,
+  ExplainReport,
   Get,
   HandoffPull,
   HandoffPush,
@@ -85,6 +87,8 @@ export interface WriteRequest extends RequestBase {
   readonly condition: Condition | null
   readonly context: Uint8Array | null
   readonly w: number
+  /** Siblings alone: what the one dot of the write has made of the key; set when it is made. */
+  made?: StoredRecord | undefined
 }
 
 export type Request = PutRequest | GetRequest | ExplainRequest | WriteRequest
@@ -95,6 +99,12 @@ export function coordinatorsOf({ owners, chain }: Arc, kind: Request['kind']): r
   const { members, reader } = chain
   if (kind === 'write') return members.slice(0, 1)
   return reader === '' ? [] : [reader]
+}
+
+/** What a get answers. */
+export interface Found {
+  readonly value: Uint8Array | null
+  readonly version: Version | null
 }
 
 export function requestOf(
@@ -180,8 +190,50 @@ export function replyGet(
 ): void {
   const value = record?.value ?? null
   const version = record === undefined || value === null ? null : record.version
+  sendGetOk(runtime, request, value, version, node)
+}
+
+/** The same in mode `siblings`. */
+export function replySiblings(
+  runtime: Runtime,
+  request: GetRequest,
+  record: StoredRecord | undefined,
+  node: NodeId,
+): void {
+  const { value, version } = answerOf('siblings', record)
+  sendGetOk(runtime, request, value, version, node)
+}
+
+function sendGetOk(
+  runtime: Runtime,
+  request: GetRequest,
+  value: Uint8Array | null,
+  version: Version | null,
+  node: NodeId,
+): void {
   const kind = request.direct ? 'get.ok' : 'coordinate.get.ok'
   runtime.send(request.from, { kind, id: request.id, value, version, node })
+}
+
+/**
+ * What a get answers: value null for a missing or deleted key. Siblings come with their context, also
+ * where none of them is left: a put after a delete supersedes that.
+ */
+export function answerOf(mode: Mode, record: StoredRecord | undefined): Found {
+  const held = record?.value ?? null
+  const version = record === undefined || held === null ? null : record.version
+  if (mode !== 'siblings') return { value: held, version }
+  return { value: encodeSiblings(siblingsOf(record)), version }
+}
+
+export function replyExplain(
+  runtime: Runtime,
+  request: ExplainRequest,
+  report: ExplainReport,
+): void {
+  const { id } = request
+  const kind = request.direct ? 'explain.ok' : 'coordinate.explain.ok'
+  runtime.send(request.from, { kind, id, report })
 }
 
 /** Definite as long as nothing of the request can have been written; a get writes nothing new. */

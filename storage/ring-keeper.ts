@@ -18,6 +18,11 @@ import { complementOf, slicesOf } from './ranges.js'
 const wipedMeta = 'wiped-for-plan'
 const epochMeta = 'epoch'
 
+/** The last plan for which a part of the store was wiped; 0: for none. */
+export function wipedForPlan(engine: Engine): number {
+  return Number(engine.meta(wipedMeta) ?? 0)
+}
+
 export interface RingKeeperOptions {
   readonly self: string
   readonly swarm: string

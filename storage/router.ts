@@ -8,6 +8,7 @@ import { tokenOf } from '../shared/ring/token.js'
 import { nodeInFlightMax, staleRetryMs } from '../shared/runtime/limits.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Desk } from './desk.js'
+import { Explanation, watchQuorumGet } from './explain.js'
 import { Forward } from './forward.js'
 import { GetCoordination } from './get-coordination.js'
 import { PutCoordination } from './put-coordination.js'
@@ -20,6 +21,8 @@ import {
   requestOf,
   wrongWith,
 } from './request.js'
+import { SiblingWrites } from './sibling-write.js'
+import { unsupportedBy } from './supported.js'
 import { isWeakRead, turnOf } from './weak-reads.js'
 
 export interface RouterOptions {
@@ -32,10 +35,12 @@ export interface RouterOptions {
 export class Router {
   private readonly desk: Desk
   private readonly options: RouterOptions
+  private readonly siblings: SiblingWrites
 
   constructor(desk: Desk, options: RouterOptions) {
     this.desk = desk
     this.options = options
+    this.siblings = new SiblingWrites(desk, options)
   }
 
   /** From a client, for which this node is the forwarder. */
@@ -90,13 +95,23 @@ export class Router {
   }
 
   private coordinate(request: Request): void {
+    const refusal = unsupportedBy(this.desk.mode, request)
+    if (refusal !== undefined) {
+      return replyError(this.desk.runtime, request, 'UNSUPPORTED', refusal)
+    }
     switch (request.kind) {
       case 'put':
         return new PutCoordination(this.desk, request).begin()
       case 'get':
         return new GetCoordination(this.desk, request).begin()
-      default:
-        return replyError(this.desk.runtime, request, 'UNSUPPORTED', `no ${request.kind} here`)
+      case 'write':
+        if (this.desk.mode === 'siblings') return this.siblings.coordinate(request)
+        return replyError(this.desk.runtime, request, 'UNSUPPORTED', 'no chain here')
+      case 'explain':
+        if (this.desk.mode !== 'chain') {
+          return new Explanation(this.desk, request, watchQuorumGet).begin()
+        }
+        return replyError(this.desk.runtime, request, 'UNSUPPORTED', 'no chain here')
     }
   }
 
@@ -124,8 +139,10 @@ export class Router {
 
   /** Where another life of this node is the owner, its copy counts and the one here does not. */
   private passOn(request: Request, isOthers: boolean): void {
-    if (request.direct) return new Forward(this.desk, request).begin()
     const { runtime, ring, self } = this.desk
+    const isMade = request.kind === 'write' && request.made !== undefined
+    if (isMade && !isOthers) return this.siblings.coordinate(request)
+    if (request.direct && !isMade) return new Forward(this.desk, request).begin()
     if (isOthers) {
       const message = `this is not the life of ${self} that the ring of epoch ${ring.epoch} names`
       return replyError(runtime, request, 'STOPPING', message)

@@ -1,9 +1,12 @@
 /**
- * The store of the writes that a node keeps for others: an engine beside the main one, with the newest
- * version of each key. An engine counts live keys only, while a tombstone kept here is a hint like any
+ * The store of the writes that a node keeps for others: an engine beside the main one, with one record of
+ * each key, merged of what came. An engine counts live keys only, while a tombstone kept here is a hint like any
  * other, so values are wrapped: a tombstone is the empty value, anything else begins with one byte of
  * its own. The counts are then the engine's, exact from the start.
  */
+import { type Merge, mergeOf } from '../../shared/data/merge.js'
+import type { Mode } from '../../shared/data/mode.js'
+import type { StoredRecord } from '../../shared/data/record.js'
 import type { HintCount } from '../../shared/protocol/messages.js'
 import { hintBytesMax } from '../../shared/runtime/limits.js'
 import type { Cursor, Done, Engine, Entry, Mark, Range } from '../../shared/runtime/ports.js'
@@ -48,7 +51,7 @@ export class HintStore {
     const size = sizeOf(entry)
     this.pendingKeys++
     this.pendingBytes += size
-    this.engine.apply(wrapped(entry), (error) => {
+    this.engine.apply({ ...entry, record: wrapped(entry.record) }, (error) => {
       this.pendingKeys--
       this.pendingBytes -= size
       if (error !== undefined) done(error)
@@ -63,8 +66,11 @@ export class HintStore {
     done: (error: Error | undefined, page: HintPage | undefined) => void,
   ): void {
     this.engine.scan(range, after, limitBytes, (error, page) => {
-      if (page === undefined) done(error ?? new Error('the scan gave no page'), undefined)
-      else done(undefined, { entries: page.entries.map(unwrapped), next: page.next })
+      if (page === undefined) {
+        return done(error ?? new Error('the scan gave no page'), undefined)
+      }
+      const entries = page.entries.map((entry) => ({ ...entry, record: unwrapped(entry.record) }))
+      done(undefined, { entries, next: page.next })
     })
   }
 
@@ -91,18 +97,34 @@ export class HintStore {
   }
 }
 
-const tombstone = new Uint8Array(0)
-
-function wrapped({ token, key, record: { version, value } }: Entry): Entry {
-  if (value === null) return { token, key, record: { version, value: tombstone } }
-  const wrapping = new Uint8Array(value.length + 1)
-  wrapping.set(value, 1)
-  return { token, key, record: { version, value: wrapping } }
+/** How the engine of hints merges: what is wrapped must be merged as what it stands for. */
+export function hintMergeOf(mode: Mode): Merge {
+  const merge = mergeOf(mode)
+  // By version alone: the values may stay wrapped.
+  if (mode === 'latest') return merge
+  return (held, incoming) => {
+    if (held === undefined) return incoming
+    const mine = unwrapped(held)
+    const theirs = unwrapped(incoming)
+    const merged = merge(mine, theirs)
+    if (merged === mine) return held
+    return merged === theirs ? incoming : wrapped(merged)
+  }
 }
 
-function unwrapped({ token, key, record: { version, value } }: Entry): Entry {
-  const inner = value === null || value.length === 0 ? null : value.subarray(1)
-  return { token, key, record: { version, value: inner } }
+const tombstone = new Uint8Array(0)
+
+function wrapped(record: StoredRecord): StoredRecord {
+  const { value } = record
+  if (value === null) return { ...record, value: tombstone }
+  const wrapping = new Uint8Array(value.length + 1)
+  wrapping.set(value, 1)
+  return { ...record, value: wrapping }
+}
+
+function unwrapped(record: StoredRecord): StoredRecord {
+  const { value } = record
+  return { ...record, value: value === null || value.length === 0 ? null : value.subarray(1) }
 }
 
 function sizeOf({ key, record }: Entry): number {

@@ -1,14 +1,14 @@
 /**
  * Makes two owners hold a range alike: both sides are read in order, page by page, and walked side by
  * side. What only the peer has, or has newer, is merged here; what it lacks, or has older, is pushed to
- * it. Tombstones are records like others. Everything is decided by version, so that nothing is undone
- * by a write that comes in between: both sides keep the newer.
+ * it. Of siblings each may have some that the other lacks: then both happens. Tombstones are records
+ * like others. Both sides merge what they get, so that nothing is undone by a write that comes in between.
  *
  * What travels has an age: a page that took longer than maxFlightMs since it was asked for is dropped,
  * and a push says when its entries were read, so that the peer can refuse it. Otherwise a process that
  * slept could bring back what was deleted and collected meanwhile.
  */
-import { supersedes } from '../../shared/data/record.js'
+import type { StoredRecord } from '../../shared/data/record.js'
 import type { Micros } from '../../shared/data/version.js'
 import type { NodeId } from '../../shared/ring/description.js'
 import { tokenSpace } from '../../shared/ring/token.js'
@@ -107,16 +107,20 @@ export class Mending {
       const order = this.order(mine, other)
       if (order <= 0 && mine !== undefined) {
         const held = order === 0 ? other?.record : undefined
-        if (supersedes(mine.record, held) && !this.give(mine)) break
+        if (this.adds(mine.record, held) && !this.give(mine)) break
         ours.skip()
       }
       if (order >= 0 && other !== undefined) {
         const held = order === 0 ? mine?.record : undefined
-        if (supersedes(other.record, held)) received.push(other)
+        if (this.adds(other.record, held)) received.push(other)
         theirs.skip()
       }
     }
     return received
+  }
+
+  private adds(incoming: StoredRecord, held: StoredRecord | undefined): boolean {
+    return this.options.context.desk.merge(held, incoming) !== held
   }
 
   /** Negative: `mine` stands before `other`, which the peer therefore lacks. */
