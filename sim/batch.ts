@@ -2,6 +2,7 @@
  * Many seeds in a row, and the hunt for planted bugs. A failure names its seed and the one command that
  * replays it; some seeds run twice, since a simulator whose runs differ proves nothing.
  */
+import type { Mode } from '../shared/data/mode.js'
 import { plants } from './planted.js'
 import { type Outcome, runSeed } from './run.js'
 
@@ -25,9 +26,9 @@ export interface BatchTotals {
 
 export const noSeeds: BatchTotals = { seeds: 0, failed: [], sums: {}, faults: {} }
 
-export function runSeeds(from: number, count: number): BatchTotals {
+export function runSeeds(mode: Mode, from: number, count: number): BatchTotals {
   let totals = noSeeds
-  for (let seed = from; seed < from + count; seed++) totals = added(totals, judged(seed))
+  for (let seed = from; seed < from + count; seed++) totals = added(totals, judged(mode, seed))
   return totals
 }
 
@@ -40,18 +41,18 @@ export function added(a: BatchTotals, b: BatchTotals): BatchTotals {
   }
 }
 
-export function replayOf(seed: number): string {
-  return `npm run sim -- --seed ${seed} --trace`
+export function replayOf(mode: Mode, seed: number): string {
+  return `npm run sim -- --mode ${mode} --seed ${seed} --trace`
 }
 
-function judged(seed: number): BatchTotals {
-  const { failures, hash, totals } = runSeed(seed)
+function judged(mode: Mode, seed: number): BatchTotals {
+  const { failures, hash, totals } = runSeed(seed, { mode })
   const all = [...failures]
   if (seed % repeatEvery === 0) {
-    const again = runSeed(seed)
+    const again = runSeed(seed, { mode })
     if (again.hash !== hash) all.push(`it ran differently again: ${hash}, ${again.hash}`)
   }
-  const report = `seed ${seed} failed:\n${all.join('\n')}\nreplay: ${replayOf(seed)}`
+  const report = `seed ${seed} failed:\n${all.join('\n')}\nreplay: ${replayOf(mode, seed)}`
   const { clients, keys, faults = {}, ...sums } = totals
   return { seeds: 1, failed: all.length === 0 ? [] : [{ seed, report }], sums, faults }
 }
@@ -85,11 +86,11 @@ export interface Hunt {
 export function huntPlant(name: string): Hunt {
   const planted = plants[name]
   if (planted === undefined) throw new Error(`no bug is planted by the name of ${name}`)
-  const { plant, seedsMax, historySeedsMax } = planted
+  const { plant, mode, seedsMax, historySeedsMax } = planted
   const hunt = (seeds: number, historiesOnly: boolean) => {
     for (let seed = 1; seed <= seeds; seed++) {
-      const outcome = runSeed(seed, { plant, historiesOnly })
-      const isFound = outcome.failures.length > 0 && runSeed(seed).failures.length === 0
+      const outcome = runSeed(seed, { mode, plant, historiesOnly })
+      const isFound = outcome.failures.length > 0 && runSeed(seed, { mode }).failures.length === 0
       if (isFound) return foundBy(outcome)
     }
     return undefined

@@ -6,7 +6,7 @@ import { fold, initialState } from '../manager/state.js'
 import type { Step } from '../manager/steps.js'
 import type { Message } from '../shared/protocol/messages.js'
 import type { Change, NodeId, RingDescription } from '../shared/ring/description.js'
-import { effectiveQuorums } from '../shared/ring/ring.js'
+import { effectiveQuorums, Ring } from '../shared/ring/ring.js'
 import { inRange } from '../shared/ring/token.js'
 import type { Entry, Range } from '../shared/runtime/ports.js'
 import type { Address } from '../shared/runtime/runtime.js'
@@ -74,7 +74,13 @@ export class ChangeInvariants {
       this.#checkSources(ring)
       this.#noteLeftovers(change)
     }
-    if (before === undefined || change !== undefined) return
+    if (before === undefined) return
+    if (ring.chains !== undefined) {
+      // A chain may be given up to where it began: it is complete when it switches.
+      if (change?.switching === true && before.switching !== true) this.#checkComplete(change)
+      return
+    }
+    if (change !== undefined) return
     if (JSON.stringify(placement) === JSON.stringify(before.next)) this.#checkComplete(before)
   }
 
@@ -101,7 +107,9 @@ export class ChangeInvariants {
   }
 
   /** Fewer than N-W+1 old owners may lack a write, except where the gainer takes a loser's place. */
-  #checkSources({ placement, change }: RingDescription): void {
+  #checkSources(ring: RingDescription): void {
+    const { placement, change, chains } = ring
+    if (chains !== undefined) return this.#checkReaders(ring)
     const { n, w } = effectiveQuorums(placement)
     for (const { gainer, to, sources, needed, wipe } of change?.transfers ?? []) {
       const isPaired = wipe && sources.length === 1
@@ -110,6 +118,19 @@ export class ChangeInvariants {
       this.#onBreach(
         'a range is planned to be copied from enough owners',
         `${gainer} gains up to ${to} from ${needed} of ${sources}`,
+      )
+    }
+  }
+
+  /** Of a chain the reader alone has what was answered and nothing that may be lost. */
+  #checkReaders(ring: RingDescription): void {
+    const { arcs } = new Ring(ring)
+    for (const { gainer, to, sources } of ring.change?.transfers ?? []) {
+      const reader = arcs.find((arc) => arc.to === to)?.chain?.reader
+      if (sources.length === 1 && sources[0] === reader) continue
+      this.#onBreach(
+        'a range is planned to be copied from its reader',
+        `${gainer} gains up to ${to} from ${sources}, which ${reader} reads`,
       )
     }
   }

@@ -4,7 +4,7 @@
  * that no message met, or a pause of a process that was dead, does not.
  */
 import type { Micros } from '../shared/data/version.js'
-import type { RingDescription } from '../shared/ring/description.js'
+import type { Chain, RingDescription } from '../shared/ring/description.js'
 import { type Ownership, Ring } from '../shared/ring/ring.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { FaultKind, FaultSettings } from './fault-settings.js'
@@ -244,8 +244,17 @@ export class Faults {
   /** With its old data; by now it may be evicted, or about to be. */
   #returnSomeOfTheLost(): void {
     const { kept, host } = this.#swarm
-    for (const { keeper } of kept) {
-      if (!keeper.isAbandoned || !this.#random.chance(0.5)) continue
+    const newest = host.ringFiles.newest()
+    const chains = newest?.chains ?? []
+    const isGone = (node: string) => kept.some(({ id, keeper }) => id === node && keeper.isAbandoned)
+    for (const { id, keeper } of kept) {
+      if (!keeper.isAbandoned) continue
+      // Nobody else may have what it has: then it must come back.
+      const isNeeded = chains.some(({ members, full }) => {
+        const holders = members.slice(0, full)
+        return holders.includes(id) && holders.every(isGone)
+      })
+      if (!this.#random.chance(0.5) && !isNeeded) continue
       this.#returning++
       this.#later(this.#random.below(3_000 * host.settings.evictAfterMs), () => {
         this.#returning--
@@ -391,9 +400,13 @@ export class Faults {
 
 /** More old owners of a range than may lack a write remain without those that are gone. */
 function canBeCopied(ring: Ring, gone: readonly string[]): boolean {
+  const hasHolder = ({ members, full }: Chain) =>
+    members.slice(0, full).some((member) => !gone.includes(member))
   const hasSources = ({ owners, quorums: { n, w } }: Ownership) =>
     owners.filter((owner) => !gone.includes(owner)).length > n - w
-  return ring.arcs.every(
-    (arc) => hasSources(arc) && (arc.next === undefined || hasSources(arc.next)),
+  return ring.arcs.every((arc) =>
+    arc.chain === undefined
+      ? hasSources(arc) && (arc.next === undefined || hasSources(arc.next))
+      : hasHolder(arc.chain),
   )
 }

@@ -2,7 +2,8 @@
  * Nothing old floats in, and no deleted key comes back: a replica takes nothing that was longer on its
  * way than maxFlightMs, and a tombstone is collected only once nothing older of its key is left.
  */
-import { compareVersions, formatVersion } from '../shared/data/version.js'
+import type { StoredRecord } from '../shared/data/record.js'
+import { formatVersion, type Version } from '../shared/data/version.js'
 import type { Message } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import { maxFlightMs } from '../shared/runtime/limits.js'
@@ -17,7 +18,8 @@ const taken = { 'replica.put.ok': 1, 'hint.put.ok': 1, 'handoff.push.ok': 1 } as
 
 export class FlightInvariants {
   readonly #host: Host
-  readonly #members: () => readonly NodeId[]
+  readonly #keepersOf: (key: Uint8Array) => readonly NodeId[]
+  readonly #covers: (held: StoredRecord, version: Version) => boolean
   readonly #onCollected: (mark: Mark) => void
   readonly #onBreach: OnBreach
   /** What reached a process after too long a time, by receiver, sender and id. */
@@ -26,14 +28,16 @@ export class FlightInvariants {
 
   constructor(options: {
     readonly host: Host
-    /** Those of the newest ring. */
-    readonly members: () => readonly NodeId[]
+    /** Those of the newest ring that may still pass on what they have of a key. */
+    readonly keepersOf: (key: Uint8Array) => readonly NodeId[]
+    readonly covers: (held: StoredRecord, version: Version) => boolean
     /** Called before the first copy of a tombstone goes: from then on nobody needs to hold it. */
     readonly onCollected: (mark: Mark) => void
     readonly onBreach: OnBreach
   }) {
     this.#host = options.host
-    this.#members = options.members
+    this.#keepersOf = options.keepersOf
+    this.#covers = options.covers
     this.#onCollected = options.onCollected
     this.#onBreach = options.onBreach
     this.#host.network.watch((from, to, message) => this.#sent(from, to, message))
@@ -57,13 +61,15 @@ export class FlightInvariants {
   }
 
   /** A node is about to drop these tombstones; the first that does speaks for all. */
-  collecting(marks: readonly Mark[]): void {
+  collecting(by: NodeId, marks: readonly Mark[]): void {
     for (const mark of marks) {
+      const keepers = this.#keepersOf(mark.key)
+      if (!keepers.includes(by)) continue
       const name = `${entryName(mark.token, mark.key)}/${formatVersion(mark.version)}`
       if (this.#collected.has(name)) continue
       this.#collected.add(name)
       this.#onCollected(mark)
-      for (const member of this.#members()) this.#checkNothingOlder(member, mark)
+      for (const member of keepers) this.#checkNothingOlder(member, mark)
     }
   }
 
@@ -71,7 +77,7 @@ export class FlightInvariants {
     const name = entryName(token, key)
     for (const store of [member, `${member}/hints`]) {
       const held = this.#host.disk.store(store).entries.get(name)
-      if (held === undefined || compareVersions(held.record.version, version) >= 0) continue
+      if (held === undefined || this.#covers(held.record, version)) continue
       this.#onBreach(
         'a tombstone outlives what it deletes',
         `${store} has ${Buffer.from(key)} at ${formatVersion(held.record.version)}, ` +

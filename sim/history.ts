@@ -1,9 +1,11 @@
 /**
  * What the clients asked and what they were told, in the order in which the run saw it. Calls and
- * returns are numbered by one counter, so that the checker needs no clock.
+ * returns are numbered by one counter, so that the checkers need no clock.
  */
+import { formatVersion, type Version } from '../shared/data/version.js'
 import type { GTStoreError } from '../shared/protocol/errors.js'
 import type { Operation } from './checkers/operation.js'
+import type { VersionedValue } from './checkers/versions.js'
 
 export interface Recorded {
   readonly operation: Operation
@@ -12,15 +14,39 @@ export interface Recorded {
   /** Abandoned: the client died. */
   readonly outcome: 'pending' | 'ok' | 'definite' | 'indefinite' | 'abandoned'
   readonly error: GTStoreError | undefined
+  /** Of a write that was refused: what it met, null for nothing. */
+  readonly met?: Version | null | undefined
 }
+
+/** What a client asks. */
+export type Asking = Pick<Operation, 'client' | 'kind' | 'key' | 'value' | 'asked' | 'seen'>
+
+/** What a client was told; nothing of it where a call failed. */
+export interface Told {
+  /** What a get read; in mode `siblings` all that it read. */
+  readonly value?: string | undefined
+  readonly values?: readonly string[] | undefined
+  /** Of what was read, or written. */
+  readonly version?: Version | undefined
+  /** What the write asked did not hold: it met this version, null for a missing key. */
+  readonly met?: Version | null | undefined
+}
+
+export type EndOfCall = (error: GTStoreError | undefined, told?: Told) => void
 
 export class History {
   readonly #records: Recorded[] = []
+  readonly #versions: VersionedValue[] = []
   #clock = 0
   #refused = 0
 
   get records(): readonly Recorded[] {
     return this.#records
+  }
+
+  /** The versions that clients were told. */
+  get versions(): readonly VersionedValue[] {
+    return this.#versions
   }
 
   /** Calls that happened or may have. */
@@ -32,16 +58,13 @@ export class History {
     return this.#records.filter((record) => record.outcome === outcome).length
   }
 
-  /** A call begins; the returned function ends it, with what was read if it was a get. */
-  begin(
-    call: Pick<Operation, 'client' | 'kind' | 'key' | 'value'>,
-    hasty: boolean,
-  ): (error: GTStoreError | undefined, read?: string) => void {
+  /** A call begins; the returned function ends it. */
+  begin(call: Asking, hasty: boolean): EndOfCall {
     const called = ++this.#clock
     const operation = { ...call, called, returned: Number.POSITIVE_INFINITY }
     const index = this.#records.length
     this.#records.push({ operation, hasty, outcome: 'pending', error: undefined })
-    return (error, read) => {
+    return (error, told = {}) => {
       if (this.#records[index]?.outcome !== 'pending') throw new Error('a call was answered twice')
       const returned = ++this.#clock
       if (error !== undefined) {
@@ -50,13 +73,11 @@ export class History {
         if (error.definite) this.#refused++
         return
       }
-      const value = call.kind === 'get' ? read : call.value
-      this.#records[index] = {
-        operation: { ...operation, value, returned },
-        hasty,
-        outcome: 'ok',
-        error: undefined,
-      }
+      const outcome = 'ok'
+      const { met } = told
+      const answered = { ...answeredBy(operation, told), returned }
+      this.#records[index] = { operation: answered, hasty, outcome, error: undefined, met }
+      this.#noteVersion(answered, told)
     }
   }
 
@@ -68,10 +89,27 @@ export class History {
     }
   }
 
-  /** For the checker: what surely did not happen is left out. */
+  /** For the checkers: what surely did not happen is left out. */
   operations(): Operation[] {
+    const values = new Map<string, string>()
+    for (const { value, version } of this.#versions) values.set(formatVersion(version), value)
     return this.#records
       .filter(({ outcome }) => outcome !== 'definite')
-      .map(({ operation }) => operation)
+      .map(({ operation, met }) => {
+        if (met === undefined) return operation
+        const value = met === null ? undefined : values.get(formatVersion(met))
+        // Of a version that nobody else was told of the value is not known.
+        return met !== null && value === undefined ? operation : { ...operation, met: { value } }
+      })
   }
+
+  #noteVersion({ kind, key, value }: Operation, { version, met }: Told): void {
+    if (version === undefined || value === undefined || met !== undefined) return
+    if (kind !== 'delete') this.#versions.push({ key, value, version })
+  }
+}
+
+function answeredBy(operation: Operation, { value, values, met }: Told): Operation {
+  if (operation.kind === 'get') return { ...operation, value, ...(values && { values }) }
+  return met === undefined ? operation : { ...operation, refused: true }
 }

@@ -1,11 +1,13 @@
 /**
- * The clients and what they do: puts of unique values, gets and deletes on a few keys, some with
- * raised quorums, some in too much of a hurry. Few keys make them meet; a pause makes them part.
+ * The clients: each makes calls on a few keys, one after another in each of its lanes, some with raised
+ * quorums, some in too much of a hurry. Few keys make them meet; a pause makes them part. What they
+ * ask for is in calls.ts.
  */
 import { ClientCore } from '../client/core.js'
 import type { GTStoreError } from '../shared/protocol/errors.js'
 import { callTimeoutMs, managerRetryMs } from '../shared/runtime/limits.js'
-import type { History } from './history.js'
+import { Calls, type Manner } from './calls.js'
+import type { Asking, EndOfCall, History, Told } from './history.js'
 import type { Host } from './host.js'
 import { faithful, type Plant, plantClient } from './planting.js'
 import type { Random } from './random.js'
@@ -163,7 +165,15 @@ class Client {
       log: host.logOf(this.#name),
     })
     runtime.attach(planted.process(core))
-    return { runtime, core, name: this.#writerName, state: 'new' }
+    const name = this.#writerName
+    const calls = new Calls({
+      core,
+      settings: host.settings,
+      random: this.#random,
+      nextValue: () => `v${++this.#values.last}`,
+      begin: (call, manner) => this.#record({ client: name, ...call }, manner),
+    })
+    return { runtime, core, calls, name, state: 'new' }
   }
 
   readAll(done: () => void): void {
@@ -172,7 +182,7 @@ class Client {
       let left = keys
       for (let key = 0; key < keys; key++) {
         const manner = { timeoutMs: callTimeoutMs, hasty: false, isSure: true }
-        this.#get(`k${key}`, { r: undefined, ...manner }, () => {
+        this.#life.calls.get(`k${key}`, manner, () => {
           if (--left === 0) done()
         })
       }
@@ -202,58 +212,24 @@ class Client {
     const r = isRaised ? random.between(readQuorum, replicas) : undefined
     const w = isRaised ? random.between(writeQuorum, replicas) : undefined
     const kind = random.chance(readShare) ? 'get' : random.chance(0.8) ? 'put' : 'delete'
-    if (kind === 'get') this.#get(key, { r, timeoutMs, hasty }, done)
-    else if (kind === 'put') this.#put(key, { w, timeoutMs, hasty }, done)
-    else this.#delete(key, { w, timeoutMs, hasty }, done)
+    const manner = { timeoutMs, hasty, r, w }
+    const { calls } = this.#life
+    if (kind === 'get') calls.get(key, manner, done)
+    else calls.write(kind, key, manner, done)
   }
 
-  #put(key: string, { w, timeoutMs, ...manner }: Manner & Quorum<'w'>, done: () => void) {
-    const value = `v${++this.#values.last}`
-    const end = this.#record({ kind: 'put', key, value }, manner)
-    this.#life.core.put(bytesOf(key), bytesOf(value), { w, timeoutMs }, (error) => {
-      end(error)
-      done()
-    })
-  }
-
-  #get(key: string, { r, timeoutMs, ...manner }: Manner & Quorum<'r'>, done: () => void) {
-    const end = this.#record({ kind: 'get', key, value: undefined }, manner)
-    this.#life.core.get(bytesOf(key), { r, timeoutMs }, (error, result) => {
-      end(error, result === undefined ? undefined : Buffer.from(result.value).toString())
-      done()
-    })
-  }
-
-  #delete(key: string, { w, timeoutMs, ...manner }: Manner & Quorum<'w'>, done: () => void) {
-    const end = this.#record({ kind: 'delete', key, value: undefined }, manner)
-    this.#life.core.delete(bytesOf(key), { w, timeoutMs }, (error) => {
-      end(error)
-      done()
-    })
-  }
-
-  #record(
-    call: { kind: 'put' | 'get' | 'delete'; key: string; value: string | undefined },
-    { hasty, isSure }: Omit<Manner, 'timeoutMs'>,
-  ) {
+  #record(call: Asking, { hasty, isSure }: Manner): EndOfCall {
     this.open++
-    const end = this.#options.history.begin({ client: this.#life.name, ...call }, hasty)
-    return (error: GTStoreError | undefined, read?: string) => {
+    const end = this.#options.history.begin(call, hasty)
+    return (error, told) => {
       this.open--
       this.#failed = error !== undefined
-      end(error, read)
+      end(error, told)
       const { world } = this.#options.host
-      const outcome = error === undefined ? (read ?? '') : error.code
-      world.trace.event(
-        world.micros,
-        this.#name,
-        `${call.kind} ${call.key} ${call.value ?? ''}: ${outcome}`,
-        0,
-      )
+      world.trace.event(world.micros, this.#name, `${asText(call)}: ${outcomeOf(error, told)}`, 0)
       if (error !== undefined && !hasty && (isSure === true || !this.#mayFail(error))) {
-        this.#options.onFailed(
-          `${this.#name}: ${call.kind} ${call.key} failed: ${error.code} ${error.message}`,
-        )
+        const { code, message } = error
+        this.#options.onFailed(`${this.#name}: ${asText(call)} failed: ${code} ${message}`)
       }
     }
   }
@@ -269,21 +245,19 @@ class Client {
 interface Life {
   readonly runtime: SimRuntime
   readonly core: ClientCore
+  readonly calls: Calls
   /** In the history: what a dead client may still have done is nobody else's. */
   readonly name: string
   state: 'new' | 'started' | 'registered'
 }
 
-interface Manner {
-  readonly timeoutMs: number
-  /** Its deadline is short: it may fail. */
-  readonly hasty: boolean
-  /** Nothing is wrong any more: it must not fail, whatever happened before. */
-  readonly isSure?: boolean
+/** `put k1 v7 if absent`, `put k1 v7 after v5,v6`. */
+function asText({ kind, key, value, asked, seen }: Asking): string {
+  const condition = asked === undefined ? '' : ` if ${asked.is === 'value' ? asked.value : asked.is}`
+  return `${kind} ${key} ${value ?? ''}${condition}${seen === undefined ? '' : ` after ${seen}`}`
 }
 
-type Quorum<Name extends 'r' | 'w'> = Readonly<Record<Name, number | undefined>>
-
-function bytesOf(text: string): Uint8Array {
-  return Buffer.from(text)
+function outcomeOf(error: GTStoreError | undefined, told: Told | undefined): string {
+  if (error !== undefined) return error.code
+  return told?.met === undefined ? `${told?.values ?? told?.value ?? ''}` : 'refused'
 }

@@ -5,24 +5,31 @@
  *     --seeds COUNT [--from K] [--jobs J]   run many
  *     --planted [NAME] [--jobs J]           find the bugs planted on purpose
  *
+ * `--mode latest|siblings|chain` says which mode of replication (latest, unless given); with --planted
+ * it says of which mode the bugs are (all, unless given).
+ *
  * Many seeds are shared among child processes of this same file (`--worker`).
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import type { Mode } from '../shared/data/mode.js'
 import { added, type BatchTotals, type Hunt, huntPlant, noSeeds, runSeeds } from './batch.js'
 import { plants } from './planted.js'
 import { runSeed } from './run.js'
 
 const usage =
-  'usage: sim --seed S [--trace] | --seeds COUNT [--from K] [--jobs J] | --planted [NAME] [--jobs J]'
+  'usage: sim [--mode latest|siblings|chain] ' +
+  '(--seed S [--trace] | --seeds COUNT [--from K] [--jobs J] | --planted [NAME] [--jobs J])'
 
 /** Seeds that a worker is given at once, and between how many of them progress is told. */
 const seedsAtOnce = 10
 const tellEvery = 500
 
 /** What a worker is given. */
-type Task = { readonly from: number; readonly count: number } | { readonly plant: string }
+type Task =
+  | { readonly mode: Mode; readonly from: number; readonly count: number }
+  | { readonly plant: string }
 type Result = BatchTotals | Hunt
 
 async function main(args: readonly string[]): Promise<number> {
@@ -30,6 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
     args: [...args],
     allowPositionals: true,
     options: {
+      mode: { type: 'string' },
       seed: { type: 'string' },
       seeds: { type: 'string' },
       from: { type: 'string', default: '1' },
@@ -41,24 +49,29 @@ async function main(args: readonly string[]): Promise<number> {
   })
   const jobs = Math.max(1, numberOf(values.jobs))
   if (values.worker) return work()
-  if (values.seed !== undefined) return replay(numberOf(values.seed), values.trace)
-  if (values.seeds !== undefined) return many(numberOf(values.from), numberOf(values.seeds), jobs)
-  if (values.planted) return hunt(positionals[0], jobs)
+  const mode = values.mode === undefined ? undefined : modeOf(values.mode)
+  const { seed, seeds } = values
+  if (seed !== undefined) return replay(mode ?? 'latest', numberOf(seed), values.trace)
+  if (seeds !== undefined) {
+    return many(mode ?? 'latest', numberOf(values.from), numberOf(seeds), jobs)
+  }
+  if (values.planted) return hunt(plantNames(positionals[0], mode), jobs)
   throw new Error(usage)
 }
 
-function replay(seed: number, withTrace: boolean): number {
-  const { hash, totals, failures } = runSeed(seed, withTrace ? { sink: print } : {})
+function replay(mode: Mode, seed: number, withTrace: boolean): number {
+  const sink = withTrace ? print : undefined
+  const { hash, totals, failures } = runSeed(seed, { mode, sink })
   print(`seed ${seed}: trace ${hash}, ${JSON.stringify(totals)}`)
   for (const failure of failures) print(failure)
   print(failures.length === 0 ? 'PASS' : 'FAIL')
   return failures.length === 0 ? 0 : 1
 }
 
-async function many(from: number, count: number, jobs: number): Promise<number> {
+async function many(mode: Mode, from: number, count: number, jobs: number): Promise<number> {
   const tasks: Task[] = []
   for (let first = from; first < from + count; first += seedsAtOnce) {
-    tasks.push({ from: first, count: Math.min(seedsAtOnce, from + count - first) })
+    tasks.push({ mode, from: first, count: Math.min(seedsAtOnce, from + count - first) })
   }
   let totals = noSeeds
   await share(tasks, jobs, (result) => {
@@ -77,8 +90,7 @@ async function many(from: number, count: number, jobs: number): Promise<number> 
   return failed.length === 0 ? 0 : 1
 }
 
-async function hunt(name: string | undefined, jobs: number): Promise<number> {
-  const names = name === undefined ? Object.keys(plants) : [name]
+async function hunt(names: readonly string[], jobs: number): Promise<number> {
   const width = Math.max(...names.map((each) => each.length))
   let missed = 0
   print(`${'planted bug'.padEnd(width)}  seed  found by`)
@@ -100,10 +112,18 @@ async function hunt(name: string | undefined, jobs: number): Promise<number> {
   return missed === 0 ? 0 : 1
 }
 
+function plantNames(name: string | undefined, mode: Mode | undefined): string[] {
+  if (name !== undefined) return [name]
+  const all = Object.entries(plants)
+  const chosen = all.filter(([, planted]) => mode === undefined || planted.mode === mode)
+  return chosen.map(([each]) => each)
+}
+
 /** The name of the check, without its particulars. */
 function checkOf(failure: string): string {
   const [line = ''] = failure.replace(/^at [\d.]+ ms: /, '').split('\n')
   if (line.includes('is not linearizable')) return 'histories are linearizable'
+  if (line.includes('is not causal')) return 'histories are causal'
   return line.split(': ')[0] ?? line
 }
 
@@ -144,7 +164,7 @@ async function share(
 /** Until whoever forked this process has no more for it. */
 async function work(): Promise<number> {
   process.on('message', (task: Task) => {
-    const result = 'plant' in task ? huntPlant(task.plant) : runSeeds(task.from, task.count)
+    const result = 'plant' in task ? huntPlant(task.plant) : runSeeds(task.mode, task.from, task.count)
     process.send?.(result)
   })
   await new Promise((resolve) => process.on('disconnect', resolve))
@@ -155,6 +175,11 @@ function listed(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts)
     .map(([name, count]) => `${name} ${Math.round(count)}`)
     .join(', ')
+}
+
+function modeOf(text: string): Mode {
+  if (text === 'latest' || text === 'siblings' || text === 'chain') return text
+  throw new Error(`${text} is not a mode: latest, siblings or chain`)
 }
 
 function numberOf(text: string): number {

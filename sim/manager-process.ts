@@ -64,7 +64,7 @@ export class ManagerProcess {
         evictAfterMs: settings.evictAfterMs,
         sloppy: false,
         handoffBytesPerSecond: 0,
-        mode: 'latest',
+        mode: settings.mode,
         logOperations: false,
       },
       runtime: planted.runtime,

@@ -3,13 +3,14 @@
  * open the stores, serve; end when the node has left, was stopped, evicted or killed, or failed.
  */
 
-import { mergeOf } from '../shared/data/merge.js'
+import { type Merge, mergeOf } from '../shared/data/merge.js'
 import type { Micros } from '../shared/data/version.js'
 import type { Message, NodeEnrollOk } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
 import type { Mark, Range } from '../shared/runtime/ports.js'
 import type { Address, ProcessId } from '../shared/runtime/runtime.js'
 import { Enrollment } from '../storage/enrollment.js'
+import { hintMergeOf } from '../storage/hints/hint-store.js'
 import { claimIdentity } from '../storage/identity.js'
 import { StorageNode } from '../storage/node.js'
 import { SimEngine, type SimEngineOptions } from './engine.js'
@@ -131,9 +132,10 @@ export class NodeProcess {
     this.#id = ok.node
     const address = addressOf({ id: ok.node, incarnation: ok.incarnation })
     const runtime = host.openRuntime(address, true)
-    const open = (name: string, told: Pick<SimEngineOptions, 'onErase' | 'onDiscard'>) =>
+    type Told = Pick<SimEngineOptions, 'onErase' | 'onDiscard'>
+    const open = (name: string, merge: Merge, told: Told) =>
       new SimEngine({
-        merge: mergeOf(ok.mode),
+        merge,
         store: host.disk.store(name),
         random: host.world.random(`engine ${name} ${address}`),
         later: (delay, fire) => {
@@ -143,11 +145,11 @@ export class NodeProcess {
         pageEntriesMax: host.settings.pageEntriesMax,
         ...told,
       })
-    const engine = open(ok.node, {
+    const engine = open(ok.node, mergeOf(ok.mode), {
       onErase: (ranges) => watcher.erased(ok.node, ranges),
       onDiscard: (marks) => watcher.discarding(ok.node, marks),
     })
-    const hints = open(`${ok.node}/hints`, {})
+    const hints = open(`${ok.node}/hints`, hintMergeOf(ok.mode), {})
     this.#runtime = runtime
     this.#engines = [engine, hints]
     host.world.at(0, () => this.#enrollmentRuntime.close())

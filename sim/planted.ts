@@ -2,6 +2,7 @@
  * The bugs planted on purpose, to know that the simulator would find them: one entry for each rule of
  * the protocol that somebody could forget. `npm run sim -- --planted` finds them all.
  */
+import type { Mode } from '../shared/data/mode.js'
 import {
   acknowledgesUnsynced,
   discardsOldTombstones,
@@ -32,6 +33,7 @@ import {
 import type { Plant } from './planting.js'
 
 export interface PlantedBug {
+  readonly mode: Mode
   readonly plant: Plant
   /** It is found within so many seeds. */
   readonly seedsMax: number
@@ -42,26 +44,28 @@ export interface PlantedBug {
 /** No bug may take more. */
 const seedsMax = 2_000
 
+const ofLatest = { mode: 'latest', seedsMax } as const
+
 export const plants: Readonly<Record<string, PlantedBug>> = {
-  'donor-deletes-early': { plant: donorDeletesEarly, seedsMax, historySeedsMax: 200 },
-  'read-skips-write-back': { plant: readSkipsWriteBack, seedsMax, historySeedsMax: 200 },
-  'reply-without-fence': { plant: replyWithoutFence, seedsMax },
-  'reads-from-one': { plant: readsFromOne, seedsMax, historySeedsMax: 200 },
-  'counts-hints': { plant: countsHints, seedsMax },
-  'counts-joiner-for-owner': { plant: countsJoinerForOwner, seedsMax },
-  'draws-versions-twice': { plant: drawsVersionsTwice, seedsMax },
-  'takes-old-messages': { plant: takesOldMessages, seedsMax },
-  'answers-stale-epoch': { plant: answersStaleEpoch, seedsMax },
-  'copies-from-one-source': { plant: copiesFromOneSource, seedsMax },
-  'plans-one-source': { plant: plansOneSource, seedsMax },
-  'evicts-alone': { plant: evictsAlone, seedsMax },
-  'erases-on-abort': { plant: erasesOnAbort, seedsMax },
-  'settles-early': { plant: settlesEarly, seedsMax },
-  'announces-before-journal': { plant: announcesBeforeJournal, seedsMax },
-  'acknowledges-unsynced': { plant: acknowledgesUnsynced, seedsMax },
-  'forgets-unsynced-merges': { plant: forgetsUnsyncedMerges, seedsMax },
-  'says-complete-unsynced': { plant: saysCompleteUnsynced, seedsMax },
-  'gainer-does-not-wipe': { plant: gainerDoesNotWipe, seedsMax },
-  'discards-old-tombstones': { plant: discardsOldTombstones, seedsMax },
-  'handoff-skips-tombstones': { plant: skipsTombstones, seedsMax },
+  'donor-deletes-early': { ...ofLatest, plant: donorDeletesEarly, historySeedsMax: 200 },
+  'read-skips-write-back': { ...ofLatest, plant: readSkipsWriteBack, historySeedsMax: 200 },
+  'reply-without-fence': { ...ofLatest, plant: replyWithoutFence },
+  'reads-from-one': { ...ofLatest, plant: readsFromOne, historySeedsMax: 200 },
+  'counts-hints': { ...ofLatest, plant: countsHints },
+  'counts-joiner-for-owner': { ...ofLatest, plant: countsJoinerForOwner },
+  'draws-versions-twice': { ...ofLatest, plant: drawsVersionsTwice },
+  'takes-old-messages': { ...ofLatest, plant: takesOldMessages },
+  'answers-stale-epoch': { ...ofLatest, plant: answersStaleEpoch },
+  'copies-from-one-source': { ...ofLatest, plant: copiesFromOneSource },
+  'plans-one-source': { ...ofLatest, plant: plansOneSource },
+  'evicts-alone': { ...ofLatest, plant: evictsAlone },
+  'erases-on-abort': { ...ofLatest, plant: erasesOnAbort },
+  'settles-early': { ...ofLatest, plant: settlesEarly },
+  'announces-before-journal': { ...ofLatest, plant: announcesBeforeJournal },
+  'acknowledges-unsynced': { ...ofLatest, plant: acknowledgesUnsynced },
+  'forgets-unsynced-merges': { ...ofLatest, plant: forgetsUnsyncedMerges },
+  'says-complete-unsynced': { ...ofLatest, plant: saysCompleteUnsynced },
+  'gainer-does-not-wipe': { ...ofLatest, plant: gainerDoesNotWipe },
+  'discards-old-tombstones': { ...ofLatest, plant: discardsOldTombstones },
+  'handoff-skips-tombstones': { ...ofLatest, plant: skipsTombstones },
 }

@@ -48,6 +48,7 @@ export class Quiescence {
       ...this.#owners(ring),
       ...this.#excess(ring),
       ...this.#hints(),
+      ...this.#chains(ring),
       ...this.#journal(),
     ]
   }
@@ -68,6 +69,8 @@ export class Quiescence {
   #contents(owner: NodeId, arc: Arc): string {
     return [...this.#host.disk.store(owner).entries.values()]
       .filter(({ token }) => inRange(token, arc))
+      // The members of a chain bury their dead one by one.
+      .filter(({ record }) => arc.chain === undefined || record.value !== null)
       .map(({ key, record: { version, value } }) => {
         const written = value === null ? 'deleted' : Buffer.from(value)
         return `${Buffer.from(key)}=${written} at ${formatVersion(version)}`
@@ -127,6 +130,12 @@ export class Quiescence {
     return this.#swarm.nodes
       .filter(({ id }) => this.#host.disk.store(`${id}/hints`).entries.size > 0)
       .map(({ id }) => `${id} still keeps hints`)
+  }
+
+  #chains(ring: Ring): string[] {
+    return ring.arcs
+      .filter(({ chain }) => chain !== undefined && chain.full < chain.members.length)
+      .map(({ to, owners }) => `up to ${to}: the chain ${owners} is not whole`)
   }
 
   /** A step counts from when it is appended: what rests on it waits until it is durable. */

@@ -59,5 +59,5 @@ test('a seed replays byte for byte, and its trace does not change its course', (
 })
 
 test('a failure names the command that replays it', (t) => {
-  t.is(replayOf(17), 'npm run sim -- --seed 17 --trace')
+  t.is(replayOf('chain', 17), 'npm run sim -- --mode chain --seed 17 --trace')
 })

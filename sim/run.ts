@@ -4,8 +4,13 @@
  * bounded time (the phase of liveness), and judge everything that was seen.
  */
 
-import { ChangeInvariants } from './change-invariants.js'
+import type { Mode } from '../shared/data/mode.js'
+import { ChainInvariants } from './chain-invariants.js'
+import type { Address } from '../shared/runtime/runtime.js'
+import { ChangeInvariants, type OnBreach } from './change-invariants.js'
 import { findViolation } from './checkers/linearizability.js'
+import { findVersionConflict } from './checkers/versions.js'
+import { findCausalViolation } from './checkers/causality.js'
 import type { Operation } from './checkers/operation.js'
 import { EvictionInvariants } from './eviction-invariants.js'
 import { leastFaults } from './fault-settings.js'
@@ -14,11 +19,12 @@ import { FlightInvariants } from './flight-invariants.js'
 import { History } from './history.js'
 import { Host } from './host.js'
 import { isExempt } from './interference.js'
-import { Invariants } from './invariants.js'
+import type { Invariants } from './invariants.js'
 import { Load } from './load.js'
 import { MembershipChanges } from './membership.js'
 import type { Plant } from './planting.js'
 import { Quiescence } from './quiescence.js'
+import { QuorumInvariants } from './quorum-invariants.js'
 import { type RepairRound, Repairs } from './repairs.js'
 import {
   leastChanges,
@@ -62,6 +68,8 @@ export interface Outcome {
 }
 
 export interface RunOptions {
+  /** Mode `latest` unless given. */
+  readonly mode?: Mode | undefined
   readonly plant?: Plant | undefined
   /** Judge by what the clients were told alone, and go on where an invariant is broken. */
   readonly historiesOnly?: boolean | undefined
@@ -87,7 +95,7 @@ const repairPauseMicros = 2_000_000
 const callsMaxFactor = 20
 
 export function runSeed(seed: number, options: RunOptions = {}): Outcome {
-  const run = new Run(settingsOf(seed), options)
+  const run = new Run(settingsOf(seed, options.mode ?? 'latest'), options)
   return run.outcome()
 }
 
@@ -116,10 +124,11 @@ class Run {
       broken.add(invariant)
       this.#fail(`${invariant}: ${detail}`)
     }
-    const invariants = new Invariants(this.#host, onBreach)
+    const invariants = this.#newInvariants(settings.mode, onBreach)
     const flights = new FlightInvariants({
       host: this.#host,
-      members: () => invariants.ring?.description.members.map(({ id }) => id) ?? [],
+      keepersOf: (key) => invariants.keepersOf(key),
+      covers: (held, version) => invariants.covers(held, version),
       onCollected: (mark) => invariants.collected(mark),
       onBreach,
     })
@@ -129,8 +138,11 @@ class Run {
       plant,
       watcher: {
         erased: (node, ranges) => invariants.erased(node, ranges),
-        discarding: (_node, marks) => flights.collecting(marks),
-        received: (by, from, message) => flights.received(by, from, message),
+        discarding: (node, marks) => flights.collecting(node, marks),
+        received: (by, from, message) => {
+          flights.received(by, from, message)
+          invariants.received(by, from, message)
+        },
       },
       onFailed,
     })
@@ -149,6 +161,15 @@ class Run {
     if (faults !== undefined) {
       this.#faults = new Faults({ swarm: this.#swarm, load: this.#load, settings: faults })
     }
+  }
+
+  #newInvariants(mode: Mode, onBreach: OnBreach): Invariants {
+    if (mode !== 'chain') return new QuorumInvariants(this.#host, mode, onBreach)
+    const epochOf = (process: Address) => {
+      const node = this.#swarm.nodes.find(({ address }) => address === process)
+      return node?.node?.ring.epoch
+    }
+    return new ChainInvariants(this.#host, epochOf, onBreach)
   }
 
   outcome(): Outcome {
@@ -183,7 +204,9 @@ class Run {
     const limit = this.#faults === undefined ? loadMicros : mendedMicros
     if (!this.#until(isOver, limit, 'load and changes did not end')) return
     this.#changes.stop()
-    if (!this.#rest() || !this.#readAll() || !this.#repair()) return
+    if (!this.#rest() || !this.#readAll()) return
+    // Chains have nothing to repair: what passed through them is everywhere, or they are not at rest.
+    if (this.#settings.mode !== 'chain' && !this.#repair()) return
     // What the last calls left to do comes to its end too: an owner that was slow got a hint.
     if (!this.#rest()) return
     this.#invariants.checkEstablished()
@@ -293,14 +316,25 @@ class Run {
   }
 
   #judge(): void {
-    const violation = findViolation(this.#history.operations())
-    if (violation !== undefined) this.#failures.push(violation.explanation)
+    const violation = this.#violation()
+    if (violation !== undefined) this.#failures.push(violation)
     if (this.#failures.length > 0) return
     const open = this.#history.records.filter(({ outcome }) => outcome === 'pending')
     for (const { operation } of open) this.#failures.push(unanswered(operation))
     this.#failures.push(...shortfalls(this.#totals()))
     const faults = this.#faults?.total ?? leastFaults
     if (faults < leastFaults) this.#failures.push(`only ${faults} faults had an effect`)
+  }
+
+  /** Of the promise that the mode makes of what clients are told. */
+  #violation(): string | undefined {
+    const { mode, contextShare, clients, inFlight } = this.#settings
+    const operations = this.#history.operations()
+    if (mode === 'siblings') {
+      const writers = contextShare === 1 ? clients * inFlight : undefined
+      return findCausalViolation(operations, { writers })?.explanation
+    }
+    return findVersionConflict(this.#history.versions) ?? findViolation(operations)?.explanation
   }
 
   #totals(): Totals {

@@ -2,6 +2,7 @@
  * What a seed stands for: the swarm, its load, its changes and the weather, all drawn from the seed
  * so that a run needs nothing else to be repeated.
  */
+import type { Mode } from '../shared/data/mode.js'
 import type { Micros } from '../shared/data/version.js'
 import type { MessageKind } from '../shared/protocol/messages.js'
 import type { Millis } from '../shared/runtime/runtime.js'
@@ -11,6 +12,7 @@ import type { Climate } from './weather.js'
 
 export interface Settings {
   readonly seed: number
+  readonly mode: Mode
   /** Nodes at the start. */
   readonly nodes: number
   readonly replicas: number
@@ -33,6 +35,10 @@ export interface Settings {
   readonly readShare: number
   /** Longest pause of a client between two calls. */
   readonly thinkMicros: Micros
+  /** Chain: share of the writes that ask something of the key they meet. */
+  readonly conditionShare: number
+  /** Siblings: share of the writes that carry a context; 1: always that of a get made for the purpose. */
+  readonly contextShare: number
   readonly climate: Climate
   /** Longest time that one process gets no processor; 0: none is ever starved. */
   readonly stallMicros: Micros
@@ -68,38 +74,74 @@ const soonEvicted: readonly Millis[] = [500, 2_000, 8_000]
 const codecEvery = 10
 
 /** The kinds of which a late one may make others see something half done. */
-const heldUpKinds: readonly MessageKind[] = [
-  'hello',
-  'hello',
-  'coordinate.put',
-  'coordinate.get.ok',
-  'replica.put',
-  'replica.put',
-  'replica.put.ok',
-  'replica.get',
-  'replica.get.ok',
-  'ring.publish',
-  'ring.publish',
-  'handoff.pull',
-  'handoff.batch',
-  'handoff.complete',
-]
+const heldUpKinds: Readonly<Record<Mode, readonly MessageKind[]>> = {
+  latest: [
+    'hello',
+    'hello',
+    'coordinate.put',
+    'coordinate.get.ok',
+    'replica.put',
+    'replica.put',
+    'replica.put.ok',
+    'replica.get',
+    'replica.get.ok',
+    'ring.publish',
+    'ring.publish',
+    'handoff.pull',
+    'handoff.batch',
+    'handoff.complete',
+  ],
+  siblings: [
+    'hello',
+    'coordinate.write',
+    'coordinate.get.ok',
+    'replica.put',
+    'replica.put',
+    'replica.put.ok',
+    'replica.get.ok',
+    'ring.publish',
+    'handoff.batch',
+  ],
+  chain: [
+    'hello',
+    'hello',
+    'coordinate.write',
+    'coordinate.write.ok',
+    'coordinate.get.ok',
+    'chain.put',
+    'chain.put',
+    'chain.ack',
+    'chain.mark',
+    'chain.mark',
+    'chain.ready',
+    'ring.publish',
+    'ring.publish',
+    'handoff.pull',
+    'handoff.batch',
+    'handoff.complete',
+  ],
+}
 
-export function settingsOf(seed: number): Settings {
+export function settingsOf(seed: number, mode: Mode): Settings {
   const random = new Random(seed, 'settings')
   const faults = faultsOf(seed)
   const replicas = random.pick([1, 2, 3, 3, 3, 5])
   const majority = Math.floor(replicas / 2) + 1
   // R + W > N in all of them: outside of that nothing is promised.
-  const [readQuorum, writeQuorum] = random.pick<readonly [number, number]>([
+  const quorums = random.pick<readonly [number, number]>([
     [majority, majority],
     [majority, majority],
     [majority, majority],
     [1, replicas],
     [replicas, 1],
   ])
+  // All members of a chain confirm, and one reads.
+  const [readQuorum, writeQuorum] = mode === 'chain' ? ([1, replicas] as const) : quorums
+  const heldUp = heldUpKinds[mode]
+  const ofMode = new Random(seed, `settings of mode ${mode}`)
   return {
     seed,
+    mode,
     nodes: replicas + random.between(0, 3),
     replicas,
     readQuorum,
@@ -115,11 +157,13 @@ export function settingsOf(seed: number): Settings {
     changePauseMs: random.pick([1, 40, 150, 300]),
     readShare: random.pick([0.4, 0.7, 0.9]),
     thinkMicros: random.pick([200, 2_000, 10_000]),
+    conditionShare: ofMode.pick([0, 0.3, 0.7]),
+    contextShare: ofMode.pick([1, 1, 0.9, 0.6]),
     climate: {
       quickMicros: random.pick([50, 300, 1_500]),
       slowShare: random.pick([0, 0.02, 0.3]),
       slowMicros: random.pick([2_000, 20_000, 80_000]),
-      heldUp: [random.pick(heldUpKinds), random.pick(heldUpKinds)],
+      heldUp: [random.pick(heldUp), random.pick(heldUp)],
       driftMicros: random.pick([5_000, 60_000, 300_000]),
     },
     stallMicros: random.pick([0, 30_000, 300_000]),

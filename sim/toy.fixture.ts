@@ -32,7 +32,7 @@ export class Toy implements Process {
 }
 
 export function toyHost(seed: number, settings: Partial<Settings> = {}): Host {
-  return new Host(new World(seed), { ...settingsOf(seed), ...settings })
+  return new Host(new World(seed), { ...settingsOf(seed, 'latest'), ...settings })
 }
 
 export function runDown({ world }: Host): void {

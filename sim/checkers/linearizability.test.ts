@@ -7,7 +7,7 @@ const never = Number.POSITIVE_INFINITY
 
 /**
  * `c1 put a 1 2`: client, kind, value (`-` for nothing), called, returned (`?` for no answer); a write may
- * go on with what it asked (`absent`, `present` or a value), and `refused`.
+ * go on with what it asked (`absent`, `present` or a value), and `refused`, or by what (`refused:a`).
  */
 function history(...lines: string[]): Operation[] {
   return lines.map((line) => {
@@ -19,11 +19,17 @@ function history(...lines: string[]): Operation[] {
       key: 'k',
       value: value === '-' ? undefined : value,
       ...(asked !== undefined && { asked: askedOf(asked) }),
-      ...(refused !== undefined && { refused: true }),
+      ...(refused !== undefined && refusedBy(refused)),
       called: Number(called),
       returned: returned === '?' ? never : Number(returned),
     }
   })
+}
+
+function refusedBy(text: string): Pick<Operation, 'refused' | 'met'> {
+  const [, met] = text.split(':')
+  if (met === undefined) return { refused: true }
+  return { refused: true, met: { value: met === '-' ? undefined : met } }
 }
 
 function askedOf(text: string): Asked {
@@ -73,6 +79,11 @@ const legal: Record<string, Operation[]> = {
     'c3 delete - 5 6 present',
     'c3 put d 7 8 absent refused',
   ),
+  'refusals that tell what they met': history(
+    'c1 put a 1 2 present refused:-',
+    'c1 put b 3 4 absent',
+    'c1 put c 5 6 absent refused:b',
+  ),
   'an unanswered update that was refused': history(
     'c1 put a 1 2',
     'c2 put b 3 ? a',
@@ -109,6 +120,11 @@ const illegal: Record<string, Operation[]> = {
     'c1 put a 1 2',
     'c2 put b 3 4 absent refused',
     'c1 get b 5 6',
+  ),
+  'a refusal by what was there before': history(
+    'c1 put a 1 2',
+    'c1 put b 3 4',
+    'c2 put c 5 6 absent refused:a',
   ),
   'a refusal that an unanswered write explains only once': history(
     'c1 put a 1 ?',
@@ -222,6 +238,7 @@ function randomHistory(random: Random, isAsking: boolean): Operation[] {
     const kind = random.pick(['put', 'get', 'get', 'delete'] as const)
     const read = random.pick([undefined, 'v0', 'v1', 'v2', 'v3'])
     const returned = random.chance(0.15) ? never : called + random.between(1, 8)
+    const met = random.pick([undefined, { value: undefined }, { value: 'v0' }, { value: 'v1' }])
     const asks = isAsking && kind !== 'get' && random.chance(0.7)
     operations.push({
       client: `c${i}`,
@@ -229,7 +246,7 @@ function randomHistory(random: Random, isAsking: boolean): Operation[] {
       key: 'k',
       value: kind === 'put' ? `v${i}` : kind === 'get' ? read : undefined,
       ...(asks && { asked: askedOf(random.pick(['absent', 'present', 'v0', 'v1'])) }),
-      ...(asks && returned !== never && random.chance(0.4) && { refused: true }),
+      ...(asks && returned !== never && random.chance(0.4) && { refused: true, met }),
       called,
       returned,
     })
@@ -249,6 +266,8 @@ function someOrderIsLegal(left: readonly Operation[], held: string | undefined):
     }
     const holds = conditionHolds(first.asked, held)
     if (answered && holds === (first.refused === true)) return false
+    const isOther = first.met !== undefined && first.met.value !== held
+    if (!holds && isOther) return false
     if (!holds) return someOrderIsLegal(rest, held)
     return someOrderIsLegal(rest, first.kind === 'put' ? first.value : undefined)
   })

@@ -93,7 +93,7 @@ class Search {
     this.#operations = operations
     this.#stepsMax = stepsMax
     this.#steps = stepsOf(operations)
-    this.#usesLeft = countUses(operations, this.#steps)
+    this.#usesLeft = countUses(this.#steps)
     this.#placedBits = new Uint32Array((operations.length + 31) >> 5)
     this.#head = linkEntries(operations)
     for (const { returned } of operations) {
@@ -132,10 +132,9 @@ class Search {
   #place(entry: Entry): boolean {
     const step = this.#steps[entry.index] as Step
     if (!step.fits(this.#state) || !this.#isUseful(step)) return false
-    const uses = usesOf(step, this.#operations[entry.index] as Operation)
     const state = step.isReading ? this.#state : step.value
     if (!step.isReading && this.#state !== missing) {
-      const left = (this.#usesLeft[this.#state] ?? 0) - (uses === this.#state ? 1 : 0)
+      const left = (this.#usesLeft[this.#state] ?? 0) - (step.met === this.#state ? 1 : 0)
       if (left > 0) return false
     }
     flipBit(this.#placedBits, entry.index)
@@ -144,7 +143,7 @@ class Search {
       return false
     }
     this.#placed.push({ entry, stateBefore: this.#state })
-    this.#use(uses, -1)
+    this.#use(step.met, -1)
     this.#state = state
     unlink(entry)
     return true
@@ -159,7 +158,7 @@ class Search {
   #takeBack({ entry, stateBefore }: Placed): void {
     this.#state = stateBefore
     const step = this.#steps[entry.index] as Step
-    this.#use(usesOf(step, this.#operations[entry.index] as Operation), 1)
+    this.#use(step.met, 1)
     flipBit(this.#placedBits, entry.index)
     relink(entry)
   }
@@ -211,17 +210,9 @@ function isReadOf({ kind, value }: Operation, held: string | undefined): boolean
   return kind === 'get' && held !== undefined && value === held
 }
 
-/** The value that it met for certain. */
-function usesOf({ value, replaced }: Step, { kind }: Operation): number | undefined {
-  return kind === 'get' ? value : replaced
-}
-
-function countUses(operations: readonly Operation[], steps: readonly Step[]): number[] {
+function countUses(steps: readonly Step[]): number[] {
   const counts: number[] = []
-  for (const [index, operation] of operations.entries()) {
-    const value = usesOf(steps[index] as Step, operation)
-    if (value !== undefined) counts[value] = (counts[value] ?? 0) + 1
-  }
+  for (const { met } of steps) if (met !== undefined) counts[met] = (counts[met] ?? 0) + 1
   return counts
 }
 

@@ -24,6 +24,8 @@ export interface Operation {
   readonly asked?: Asked | undefined
   /** What it asked did not hold: it wrote nothing. Only a write that was answered knows. */
   readonly refused?: boolean | undefined
+  /** What a refused write met, where that is known; undefined for a missing key. */
+  readonly met?: { readonly value: string | undefined } | undefined
   /** A get of siblings: all that it read. */
   readonly values?: readonly string[] | undefined
   /** A write among siblings: what the get read whose context it carried; absent: it carried none. */
@@ -44,9 +46,13 @@ export function describe(operation: Operation): string {
   const what = kind === 'put' ? ` ${value}` : kind === 'get' ? ` -> ${value ?? 'nothing'}` : ''
   const condition =
     asked === undefined ? '' : ` if ${asked.is === 'value' ? asked.value : asked.is}`
-  const outcome = refused === true ? ' -> refused' : ''
+  const outcome = refused === true ? ` -> refused${metText(operation)}` : ''
   const end = returned === Number.POSITIVE_INFINITY ? 'no answer' : `${returned}`
   return `${client} ${kind}${what}${condition}${outcome} [${called}, ${end}]`
+}
+
+function metText({ met }: Operation): string {
+  return met === undefined ? '' : ` by ${met.value ?? 'nothing'}`
 }
 
 export function byKey<Any extends { readonly key: string }>(

@@ -18,8 +18,8 @@ export interface Step {
   /** What a get read, or a write leaves behind. */
   readonly value: number
   fits(state: number): boolean
-  /** It was answered, and happened while the key had this value, which it replaced. */
-  readonly replaced: number | undefined
+  /** It was answered, and happened while the key had this value: one that is told of it is a use. */
+  readonly met: number | undefined
   /** Another one like it, called earlier and not answered either: that one goes first. */
   twin: number | undefined
 }
@@ -40,21 +40,24 @@ function stepOf(operation: Operation, numberOf: NumberOf): Step {
   const number = kind === 'delete' ? missing : numberOf(value)
   const isAnswered = returned !== Number.POSITIVE_INFINITY
   const holds = conditionOf(asked, numberOf)
-  const isReplacing = isAnswered && refused !== true && asked?.is === 'value'
-  const fits =
-    kind === 'get'
-      ? (state: number) => state === number
-      : refused === true
-        ? (state: number) => !holds(state)
-        : holds
+  const met = metBy(operation, numberOf)
+  const refuses = (state: number) => !holds(state) && (met === undefined || state === met)
+  const reads = (state: number) => state === number
   return {
     isReading: isReading(operation),
     isAnswered,
     value: number,
-    fits,
-    replaced: isReplacing ? numberOf(asked.value) : undefined,
+    fits: kind === 'get' ? reads : refused === true ? refuses : holds,
+    met,
     twin: undefined,
   }
+}
+
+function metBy({ kind, value, asked, refused, met, returned }: Operation, numberOf: NumberOf) {
+  if (kind === 'get') return numberOf(value)
+  if (refused === true) return met && numberOf(met.value)
+  const isAnswered = returned !== Number.POSITIVE_INFINITY
+  return isAnswered && asked?.is === 'value' ? numberOf(asked.value) : undefined
 }
 
 function conditionOf(asked: Operation['asked'], numberOf: NumberOf): (state: number) => boolean {
@@ -76,13 +79,14 @@ function conditionOf(asked: Operation['asked'], numberOf: NumberOf): (state: num
 function numberValues(operations: readonly Operation[]): Map<string, number> {
   const numbers = new Map<string, number>()
   const written = new Set<string | undefined>()
-  for (const { kind, value, asked } of operations) {
+  for (const { kind, value, asked, met } of operations) {
     if (kind === 'put' && written.size === written.add(value).size) {
       throw new Error(`the value ${value} was written twice`)
     }
     const told = [
       kind === 'get' ? value : undefined,
       asked?.is === 'value' ? asked.value : undefined,
+      met?.value,
     ]
     for (const each of told) {
       if (each !== undefined && !numbers.has(each)) numbers.set(each, numbers.size + unobserved + 1)
