@@ -18,7 +18,7 @@ const longFiles: Readonly<Record<string, string>> = {
 
 const protocolFolder = /^(manager|storage|client|shared\/(ring|data|protocol|runtime))\//
 /** The edges of protocol code, which connect it to a real world. */
-const edge = /(^|\/)main\.ts$|^client\/(index|admin|verify)\.ts$/
+const edge = /(^|\/)main\.ts$|^client\/(index|admin|verify|scan)\.ts$/
 
 function protocolFiles(): string[] {
   return sourceFiles().filter(

@@ -5,25 +5,36 @@
  * not known. Only a write of which every attempt surely came to nothing is a definite failure. A
  * read changes nothing, so its failures are always definite.
  */
+import type { Condition } from '../shared/data/mode.js'
 import type { Micros, Version } from '../shared/data/version.js'
 import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
-import type { Get, Put } from '../shared/protocol/messages.js'
+import type { Explain, ExplainReport, Get, Put, Write } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Address, CancelTimer } from '../shared/runtime/runtime.js'
 
 export interface GetResult {
-  /** May alias the buffer it arrived in: copy what is kept. */
+  /** May alias the buffer it arrived in: copy what is kept. Of siblings the newest. */
   readonly value: Uint8Array
   readonly version: Version
   /** The owner that coordinated the read. */
   readonly node: NodeId
+  /** In mode `siblings` alone. */
+  readonly siblings?: FoundSiblings
+}
+
+export interface FoundSiblings {
+  /** At least one, oldest first. */
+  readonly values: readonly Uint8Array[]
+  /** Encoded: what a write that has seen them passes on. */
+  readonly context: Uint8Array
 }
 
 export type PutDone = (error: GTStoreError | undefined, version?: Version) => void
 /** Neither an error nor a result: the key is missing. */
 export type GetDone = (error: GTStoreError | undefined, result?: GetResult) => void
+export type ExplainDone = (error: GTStoreError | undefined, report?: ExplainReport) => void
 
-interface CallBase {
+interface RequestBase {
   readonly key: Uint8Array
   /** R or W of this call; 0 is the swarm's. */
   readonly quorum: number
@@ -31,15 +42,38 @@ interface CallBase {
   readonly deadline: Micros
 }
 
-export interface PutRequest extends CallBase {
+interface WritingBase extends RequestBase {
   readonly value: Uint8Array | null
-  readonly version: Version
+  /** When the write was called, and by whom. Its retries carry the same. */
+  readonly stamp: Version
   readonly done: PutDone
 }
 
-export interface GetRequest extends CallBase {
+/** In mode `latest`: the stamp is the value's version. */
+export interface PutRequest extends WritingBase {
+  readonly kind: 'put'
+}
+
+/** In the other modes. */
+export interface WriteRequest extends WritingBase {
+  readonly kind: 'write'
+  readonly condition: Condition | null
+  readonly context: Uint8Array | null
+  /** A second attempt would be a second write: there is none once one may have begun. */
+  readonly once: boolean
+}
+
+export interface GetRequest extends RequestBase {
+  readonly kind: 'get'
   readonly done: GetDone
 }
+
+export interface ExplainRequest extends RequestBase {
+  readonly kind: 'explain'
+  readonly done: ExplainDone
+}
+
+export type CallRequest = PutRequest | WriteRequest | GetRequest | ExplainRequest
 
 export type CallState =
   /** Behind the calls that fill the client's in-flight limit. */
@@ -53,7 +87,7 @@ export type CallState =
   | 'settled'
 
 export class Call {
-  readonly request: PutRequest | GetRequest
+  readonly request: CallRequest
   state: CallState = 'waiting'
   /** Of the attempt that was sent last, or goes out next. */
   id = 0
@@ -72,29 +106,48 @@ export class Call {
   checkAt: Micros
   cancelPause: CancelTimer | undefined
 
-  constructor(request: PutRequest | GetRequest) {
+  constructor(request: CallRequest) {
     this.request = request
     this.checkAt = request.deadline
   }
 
-  get isPut(): boolean {
-    return 'version' in this.request
+  get isWrite(): boolean {
+    return 'stamp' in this.request
   }
 
-  message(): Put | Get {
+  /** See WriteRequest. */
+  get isOnce(): boolean {
+    return this.request.kind === 'write' && this.request.once
+  }
+
+  message(): Put | Get | Write | Explain {
     const { request, id } = this
-    if (!('version' in request)) {
-      const { key, quorum, born, deadline } = request
-      return { kind: 'get', id, key, r: quorum, born, deadline }
+    const { key, quorum, born, deadline } = request
+    switch (request.kind) {
+      case 'put': {
+        const { value, stamp } = request
+        return { kind: 'put', id, key, value, version: stamp, w: quorum, deadline }
+      }
+      case 'write': {
+        const { value, stamp, condition, context } = request
+        return { kind: 'write', id, key, value, stamp, condition, context, w: quorum, deadline }
+      }
+      case 'get':
+        return { kind: 'get', id, key, r: quorum, born, deadline }
+      case 'explain':
+        return { kind: 'explain', id, key, r: quorum, born, deadline }
     }
-    const { key, value, version, quorum, deadline } = request
-    return { kind: 'put', id, key, value, version, w: quorum, deadline }
   }
 
   error(code: ErrorCode, message: string, cause?: unknown): GTStoreError {
-    const definite = !this.isPut || !(this.unsure || this.state === 'sent')
-    const hint = definite ? '' : '; the write may have happened: read the key, or put it again'
-    return new GTStoreError(code, message + hint, { definite, cause })
+    const definite = !this.isWrite || !(this.unsure || this.state === 'sent')
+    return new GTStoreError(code, definite ? message : message + this.hint, { definite, cause })
+  }
+
+  /** What to do about an outcome that is not known. */
+  private get hint(): string {
+    const what = '; the write may have happened: read the key'
+    return this.request.kind === 'put' ? `${what}, or put it again` : `${what} before another`
   }
 
   /** The outcome when the deadline passes. */

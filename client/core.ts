@@ -1,17 +1,12 @@
 /**
  * The client, without its sockets and promises: registers, stamps writes, checks arguments, and
- * hands calls to the dispatcher. Every call has exactly one outcome, given to its callback, never
- * before the method that made it returned.
- *
- * A delete is a read followed by the write of a tombstone, because it tells whether the key
- * existed. The two are one call with one deadline, but not one step: in between another client may
- * write.
+ * hands calls to the dispatcher (operations.ts). Every call has exactly one outcome, given to its
+ * callback, never before the method that made it returned.
  */
-import type { Version } from '../shared/data/version.js'
+import type { Mode } from '../shared/data/mode.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { Message } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
-import { keyBytesMax, maxFlightMs } from '../shared/runtime/limits.js'
 import type { RingFiles } from '../shared/runtime/ports.js'
 import type {
   Address,
@@ -21,20 +16,21 @@ import type {
   Process,
   Runtime,
 } from '../shared/runtime/runtime.js'
-import type { Call, GetDone, PutDone } from './calls.js'
+import type { ExplainDone, GetDone, PutDone } from './calls.js'
 import { Dispatcher } from './dispatcher.js'
+import {
+  type Cancel,
+  type DeleteDone,
+  type GetOptions,
+  Operations,
+  type PutOptions,
+} from './operations.js'
 import { type Grant, nodeRegistrationId, Registration } from './registration.js'
 import { Routes } from './routes.js'
 import { Stamps } from './stamps.js'
 
-export type { GetDone, GetResult, PutDone } from './calls.js'
-
-/** Gives a call up, for a reason: it fails with ABORTED unless it is over. */
-export type Cancel = (cause?: unknown) => void
-export type DeleteDone = (
-  error: GTStoreError | undefined,
-  result?: { readonly existed: boolean },
-) => void
+export type { ExplainDone, GetDone, GetResult, PutDone } from './calls.js'
+export type { Cancel, DeleteDone, GetOptions, PutOptions } from './operations.js'
 
 export interface ClientCoreOptions {
   readonly runtime: Runtime
@@ -48,22 +44,12 @@ export interface ClientCoreOptions {
   readonly log: Log
 }
 
-export interface PutOptions {
-  readonly w?: number | undefined
-  readonly timeoutMs?: Millis | undefined
-}
-
-export interface GetOptions {
-  readonly r?: number | undefined
-  readonly timeoutMs?: Millis | undefined
-}
-
 export class ClientCore implements Process {
   private readonly options: ClientCoreOptions
   private readonly runtime: Runtime
-  private readonly stamps: Stamps
   private readonly routes: Routes
   private readonly dispatcher: Dispatcher
+  private readonly operations: Operations
   private readonly registration: Registration
   private grant: Grant | undefined
   private registering: { done: PutDone; cancelTimer: CancelTimer } | undefined
@@ -73,13 +59,19 @@ export class ClientCore implements Process {
   constructor(options: ClientCoreOptions) {
     this.options = options
     this.runtime = options.runtime
-    this.stamps = new Stamps(options.runtime, options.writer)
     this.routes = new Routes(options.via)
     this.dispatcher = new Dispatcher({
       runtime: this.runtime,
       routes: this.routes,
       onLost: () => this.registration.begin(),
       onIdle: () => this.finishIfIdle(),
+    })
+    this.operations = new Operations({
+      runtime: this.runtime,
+      dispatcher: this.dispatcher,
+      stamps: new Stamps(options.runtime, options.writer),
+      timeoutMs: options.timeoutMs,
+      access: () => this.access(),
     })
     this.registration = new Registration({
       runtime: this.runtime,
@@ -92,6 +84,11 @@ export class ClientCore implements Process {
   /** The swarm's number for this client; 0 until the manager or a node has given one. */
   get id(): number {
     return this.grant?.client ?? 0
+  }
+
+  /** `latest` as long as nobody has said it: no call is taken before. */
+  get mode(): Mode {
+    return this.grant?.mode ?? 'latest'
   }
 
   /** Calls without an outcome. */
@@ -110,56 +107,37 @@ export class ClientCore implements Process {
   }
 
   /**
-   * Writes a value; null writes a tombstone. `key` and `value` must not change until `done`.
-   * `done` gets the version that the write carries, whichever attempt succeeded.
+   * Writes a value; null deletes. `key` and `value` must not change until `done`, which gets the
+   * version that the value has, whichever attempt succeeded. A chain decides the condition and writes
+   * in one step; the other modes know `present` alone, as a read before the write.
    */
   put(key: Uint8Array, value: Uint8Array | null, options: PutOptions, done: PutDone): Cancel {
-    const error = this.refusal(key, value, 'w', options.w, options.timeoutMs)
-    if (error !== undefined) return this.refuse(error, done)
-    const version = this.nextVersion()
-    const born = version.micros
-    const deadline = born + this.timeLimitMs(options.timeoutMs) * 1000
-    const quorum = options.w ?? 0
-    return this.dispatch(this.dispatcher.add({ key, value, version, quorum, born, deadline, done }))
+    return this.operations.put(key, value, options, done)
+  }
+
+  /** Writes where the key has no value, else fails: in a chain one step, else a read and a write. */
+  create(key: Uint8Array, value: Uint8Array, options: PutOptions, done: PutDone): Cancel {
+    return this.operations.create(key, value, options, done)
   }
 
   /** Reads the newest value; `done` gets neither an error nor a result where the key is missing. */
   get(key: Uint8Array, options: GetOptions, done: GetDone): Cancel {
-    const error = this.refusal(key, null, 'r', options.r, options.timeoutMs)
-    if (error !== undefined) return this.refuse(error, done)
-    const born = this.runtime.hostMicros()
-    const deadline = born + this.timeLimitMs(options.timeoutMs) * 1000
-    return this.dispatch(this.dispatcher.add({ key, quorum: options.r ?? 0, born, deadline, done }))
+    return this.operations.get(key, options, done)
   }
 
   /**
-   * Reads whether the key exists, then writes a tombstone, stamped after the read. `existed` is
-   * what the read saw: a write between the two is deleted as well, without a trace in it.
+   * Deletes a key. In a chain that is one step. Otherwise it reads whether the key exists, then writes
+   * a tombstone, stamped after the read: `existed` is what the read saw. In mode `latest` a write
+   * between the two is deleted as well, without a trace in it; of siblings only what was read is
+   * deleted, or what `context` covers.
    */
   delete(key: Uint8Array, options: PutOptions, done: DeleteDone): Cancel {
-    const error = this.refusal(key, null, 'w', options.w, options.timeoutMs)
-    if (error !== undefined) return this.refuse(error, done)
-    const born = this.runtime.hostMicros()
-    const deadline = born + this.timeLimitMs(options.timeoutMs) * 1000
-    const write = (existed: boolean) => {
-      const version = this.nextVersion()
-      const written: PutDone = (failure) =>
-        failure === undefined ? done(undefined, { existed }) : done(failure)
-      const quorum = options.w ?? 0
-      call = this.dispatcher.add({
-        key,
-        value: null,
-        version,
-        quorum,
-        born,
-        deadline,
-        done: written,
-      })
-    }
-    const read: GetDone = (failure, result) =>
-      failure === undefined ? write(result !== undefined) : done(failure)
-    let call = this.dispatcher.add({ key, quorum: 0, born, deadline, done: read })
-    return (cause) => this.dispatcher.abort(call, cause)
+    return this.operations.delete(key, options, done)
+  }
+
+  /** A get that tells how it came about. */
+  explain(key: Uint8Array, options: GetOptions, done: ExplainDone): Cancel {
+    return this.operations.explain(key, options, done)
   }
 
   /**
@@ -180,6 +158,8 @@ export class ClientCore implements Process {
     switch (message.kind) {
       case 'get.ok':
       case 'put.ok':
+      case 'write.ok':
+      case 'explain.ok':
         this.dispatcher.answered(from, message)
         break
       case 'error':
@@ -189,6 +169,9 @@ export class ClientCore implements Process {
         break
       case 'client.register.ok':
         this.registration.received(message)
+        break
+      case 'swarm.status.ok':
+        this.registration.told(message.status.mode)
         break
       case 'forwarder.moved':
         this.routes.moved(from, message.nodes, this.runtime.random())
@@ -223,7 +206,11 @@ export class ClientCore implements Process {
   }
 
   private granted(grant: Grant): void {
+    const before = this.grant
     this.grant = grant
+    if (before !== undefined && before.mode !== grant.mode) {
+      this.dispatcher.failAll(`the swarm was made anew, in mode ${grant.mode}`)
+    }
     this.routes.adopt(grant.nodes)
     if (this.registering !== undefined) this.registered(this.viaRefusal())
     if (grant.nodes.length > 0) {
@@ -257,50 +244,10 @@ export class ClientCore implements Process {
     return new GTStoreError('NOT_FOUND', `no node ${via} is up; \`gtstore status\` lists the nodes`)
   }
 
-  private dispatch(call: Call): Cancel {
-    return (cause) => this.dispatcher.abort(call, cause)
-  }
-
-  private refuse(error: GTStoreError, done: (error: GTStoreError) => void): Cancel {
-    return this.runtime.after(0, 'client.refused', () => done(error))
-  }
-
-  private nextVersion(): Version {
-    return this.stamps.next(this.grant?.boot ?? 0)
-  }
-
-  private timeLimitMs(timeoutMs: Millis | undefined): Millis {
-    return timeoutMs ?? this.options.timeoutMs
-  }
-
-  /** What is wrong with a call, before anything is sent. */
-  private refusal(
-    key: Uint8Array,
-    value: Uint8Array | null,
-    quorumName: 'r' | 'w',
-    quorum: number | undefined,
-    timeoutMs: Millis | undefined,
-  ): GTStoreError | undefined {
+  /** Whether calls may begin. */
+  private access(): Grant | GTStoreError {
     if (this.state !== 'open') return new GTStoreError('CLOSED', 'the client was finalized')
-    const { grant } = this
-    if (grant === undefined)
-      return new GTStoreError('CANNOT_CONNECT', 'the client did not register')
-    if (key.length === 0) return invalid('the key is empty')
-    if (key.length > keyBytesMax)
-      return tooLarge(`the key has ${key.length} bytes, the limit is ${keyBytesMax}`)
-    const limit = grant.valueBytesMax
-    if (value !== null && value.length > limit) {
-      const whose = this.id === 0 ? 'while nobody can be asked for it' : 'of this swarm'
-      return tooLarge(`the value has ${value.length} bytes, the limit ${whose} is ${limit}`)
-    }
-    if (
-      quorum !== undefined &&
-      !(Number.isInteger(quorum) && 1 <= quorum && quorum <= grant.replicas)
-    )
-      return invalid(
-        `${quorumName} is ${quorum}, it must be a whole number from 1 to N=${grant.replicas}`,
-      )
-    return timeoutMs === undefined ? undefined : timeoutRefusal(timeoutMs)
+    return this.grant ?? new GTStoreError('CANNOT_CONNECT', 'the client did not register')
   }
 
   private finishIfIdle(): void {
@@ -310,18 +257,4 @@ export class ClientCore implements Process {
     this.finalizing?.()
     this.finalizing = undefined
   }
-}
-
-/** A write must not be on its way for longer than maxFlightMs; a time it had not would mislead. */
-export function timeoutRefusal(timeoutMs: Millis): GTStoreError | undefined {
-  if (typeof timeoutMs === 'number' && 1 <= timeoutMs && timeoutMs <= maxFlightMs) return undefined
-  return invalid(`timeoutMs is ${timeoutMs}, it must be a number from 1 to ${maxFlightMs}`)
-}
-
-function invalid(message: string): GTStoreError {
-  return new GTStoreError('INVALID_ARGUMENT', message)
-}
-
-function tooLarge(message: string): GTStoreError {
-  return new GTStoreError('TOO_LARGE', message)
 }

@@ -1,6 +1,7 @@
 /**
  * Brings every call to its one outcome: sends it to the forwarder, and again, with the same stamp,
- * to another node when that one dies, refuses, finds too few owners or stays silent.
+ * to another node when that one dies, refuses, finds too few owners or stays silent. A write that
+ * keeps siblings goes out again only while it surely did not happen: a second one would be another.
  *
  * A call is either waiting for a place (see clientInFlightMax) or among those in flight. The hot
  * path, from `add` to the first answer, holds no timer, promise or copy: one coarse sweep looks
@@ -8,9 +9,9 @@
  * due. Pauses before retries have timers of their own, since they are rare and finer than the
  * sweep.
  */
-import type { Micros } from '../shared/data/version.js'
+import { formatVersion, type Micros } from '../shared/data/version.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
-import type { ErrorReply, GetOk, PutOk } from '../shared/protocol/messages.js'
+import type { ErrorReply, ExplainOk, GetOk, PutOk, WriteOk } from '../shared/protocol/messages.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
 import {
   attemptsCount,
@@ -23,9 +24,12 @@ import {
   unavailableRetryMs,
 } from '../shared/runtime/limits.js'
 import type { Address, Millis, Runtime } from '../shared/runtime/runtime.js'
-import { Call, type GetRequest, type PutRequest } from './calls.js'
+import { Call, type CallRequest } from './calls.js'
 import type { Routes } from './routes.js'
 import { WaitingLine } from './waiting-line.js'
+
+/** What a node says where a call succeeded. */
+export type Answer = PutOk | GetOk | WriteOk | ExplainOk
 
 export interface DispatcherOptions {
   readonly runtime: Runtime
@@ -66,7 +70,7 @@ export class Dispatcher {
     return this.begun + this.waiting.size
   }
 
-  add(request: PutRequest | GetRequest): Call {
+  add(request: CallRequest): Call {
     const call = new Call(request)
     if (this.begun < clientInFlightMax) this.begin(call)
     else if (this.waiting.size < clientWaitingMax) this.waiting.push(call)
@@ -82,15 +86,20 @@ export class Dispatcher {
     this.fail(call, call.error('ABORTED', 'the call was aborted', cause))
   }
 
-  answered(from: Address, message: GetOk | PutOk): void {
+  answered(from: Address, message: Answer): void {
     if (from !== this.lastHeard) this.hear(from)
     const call = this.inFlight.get(message.id)
-    if (call === undefined || call.isPut !== (message.kind === 'put.ok')) return
+    if (call === undefined || answers[call.request.kind] !== message.kind) return
     this.settle(call)
-    const { request } = call
-    if ('version' in request) request.done(undefined, request.version)
-    else if (message.kind === 'get.ok') request.done(undefined, found(message))
+    tell(call.request, message)
     this.afterSettled()
+  }
+
+  /** What is pending was asked of a swarm that is no more. */
+  failAll(message: string): void {
+    for (const call of [...this.all(), ...this.waiting.all()]) {
+      if (call.state !== 'settled') this.fail(call, call.error('UNSUPPORTED', message))
+    }
   }
 
   /**
@@ -102,9 +111,12 @@ export class Dispatcher {
     if (call === undefined || call.id !== message.id || call.state !== 'sent') return
     const { code, definite } = message
     const error = new GTStoreError(code, message.message, { definite })
+    // One request has one result, so what refuses a retry has refused the attempts before it too.
+    if (code === 'CONDITION_FAILED') return this.fail(call, conditionFailed(message))
     if (!definite) call.unsure = true
     this.concludeAttempt(call)
     call.lastError = error
+    if (call.unsure && call.isOnce) return this.fail(call, call.error(code, message.message))
     switch (code) {
       case 'STOPPING':
         this.routes.forget(call.node)
@@ -135,7 +147,9 @@ export class Dispatcher {
     for (const call of lost) {
       if (wasReached) call.unsure = true
       this.concludeAttempt(call)
-      this.retry(call, call.retries === 0)
+      if (call.unsure && call.isOnce) {
+        this.fail(call, call.error('TIMEOUT', `${node} went away before it answered`))
+      } else this.retry(call, call.retries === 0)
     }
   }
 
@@ -170,8 +184,8 @@ export class Dispatcher {
   private transmit(call: Call): void {
     const now = this.runtime.hostMicros()
     const { request } = call
-    if ('version' in request && request.version.micros > now) {
-      this.pause(call, Math.ceil((request.version.micros - now) / 1000))
+    if ('stamp' in request && request.stamp.micros > now) {
+      this.pause(call, Math.ceil((request.stamp.micros - now) / 1000))
       return
     }
     // A retry goes behind the node that failed it; without one, to the forwarder.
@@ -256,6 +270,10 @@ export class Dispatcher {
   /** The node is silent: another is asked too, and the first answer of any counts. */
   private askAnother(call: Call, now: Micros): void {
     this.routes.avoid(call.node)
+    if (call.isOnce) {
+      call.checkAt = call.request.deadline
+      return
+    }
     const next = this.routes.after(call.node)
     if (next === undefined) {
       this.options.onLost()
@@ -327,7 +345,30 @@ export class Dispatcher {
   }
 }
 
+const answers = {
+  put: 'put.ok',
+  write: 'write.ok',
+  get: 'get.ok',
+  explain: 'explain.ok',
+} as const
+
+/** The answer is of the request's kind. */
+function tell(request: CallRequest, message: Answer): void {
+  if (request.kind === 'put') request.done(undefined, request.stamp)
+  else if (request.kind === 'get' && message.kind === 'get.ok')
+    request.done(undefined, found(message))
+  else if (request.kind === 'write' && message.kind === 'write.ok')
+    request.done(undefined, message.version)
+  else if (request.kind === 'explain' && message.kind === 'explain.ok')
+    request.done(undefined, message.report)
+}
+
 function found(message: GetOk) {
   const { value, version, node } = message
   return value === null || version === null ? undefined : { value, version, node }
+}
+
+function conditionFailed({ message, met }: ErrorReply): GTStoreError {
+  const version = met && formatVersion(met)
+  return new GTStoreError('CONDITION_FAILED', message, { version })
 }

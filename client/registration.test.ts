@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { Mode } from '../shared/data/mode.js'
 import type { Version } from '../shared/data/version.js'
 import type { Put } from '../shared/protocol/messages.js'
 import { managerAnswerMs, nodeAnswerMs } from '../shared/runtime/limits.js'
@@ -96,36 +97,113 @@ test('a member that refuses, goes away or is silent is passed over for the next'
   t.deepEqual(asked(), [])
 })
 
-test('no member has an id to give: the members alone will do', (t) => {
+/** A member answers for its status, which names the mode. */
+function statusBy(node: Address, core: ClientCore, mode: Mode): void {
+  const status = {
+    swarm: 's',
+    state: 'serving',
+    epoch: 4,
+    replicas: 3,
+    readQuorum: 2,
+    writeQuorum: 2,
+    durability: 'sync',
+    mode,
+    manager: null,
+    nodes: [],
+    changes: [],
+    notices: [],
+  } as const
+  core.received(node, { kind: 'swarm.status.ok', id: nodeRegistrationId, status })
+}
+
+test('no member has an id to give: the members alone will do, once one has said the mode', (t) => {
   const { world, core, seen } = clientWithoutManager([1, 2, 3])
   refuseRegistration('n2.1', core)
-  t.is(seen.settled, 0)
+  world.take()
   refuseRegistration('n3.1', core)
+  t.is(seen.settled, 0, 'a write of another mode would be refused, a read misunderstood')
+  t.like(world.take(), [{ to: 'n2.1', message: { kind: 'swarm.status' } }])
+  refuseRegistration('n2.1', core)
+  t.like(world.take(), [{ to: 'n3.1', message: { kind: 'swarm.status' } }])
+  statusBy('n3.1', core, 'siblings')
   t.like(seen, { settled: 1, error: undefined })
   t.is(core.id, 0)
-  world.take()
+  t.is(core.mode, 'siblings')
   core.put(key, value, { w: 3 }, () => {})
   const { to, message } = world.takeOne()
   t.is(to, 'n2.1')
-  t.is((message as Put).version.boot, 6)
+  t.like(message, { kind: 'write', stamp: { boot: 6 } })
+})
+
+test('a ring with chains shows the mode, and nobody is asked for it', (t) => {
+  const { world, core } = client()
+  const chain = { from: 0, to: 0, members: ['n2', 'n1'], full: 2, reader: 'n1' }
+  world.ring = { ...ringOf([1, 2], 6), chains: [chain] }
+  const [done, seen] = outcome<never>()
+  core.register(5_000, done)
+  core.closed('manager')
+  refuseRegistration('n1.1', core)
+  refuseRegistration('n2.1', core)
+  t.like(seen, { settled: 1, error: undefined })
+  t.is(core.mode, 'chain')
 })
 
 test('members that are all silent: the last gets more time, then they will do', (t) => {
-  const { world, seen } = clientWithoutManager([1, 2, 3])
+  const { world, core, seen } = clientWithoutManager([1, 2, 3])
+  const asked = () => world.take().map(({ to, message }) => `${to} ${message.kind}`)
   world.pass(nodeAnswerMs)
-  t.deepEqual(
-    world.take().map(({ to }) => to),
-    ['manager', 'n2.1', 'n3.1'],
-  )
+  t.deepEqual(asked(), ['manager client.register', 'n2.1 client.register', 'n3.1 client.register'])
   world.pass(managerAnswerMs - 1)
   t.is(seen.settled, 0)
-  world.pass(1)
+  world.pass(1 + nodeAnswerMs)
+  t.deepEqual(asked(), ['n2.1 swarm.status', 'n3.1 swarm.status'])
+  t.is(seen.settled, 0)
+  statusBy('n2.1', core, 'latest')
   t.like(seen, { settled: 1, error: undefined })
+})
+
+test('nobody says the mode: the manager is asked again, until the time is over', (t) => {
+  const { world, core, seen } = clientWithoutManager([1, 2])
+  refuseRegistration('n2.1', core)
+  world.take()
+  world.pass(managerAnswerMs)
+  t.like(world.take(), [{ to: 'manager', message: { kind: 'client.register' } }])
+  t.is(seen.settled, 0)
+  world.pass(5_000)
+  t.like(seen, { settled: 1, error: { code: 'CANNOT_CONNECT', definite: true } })
+})
+
+test('who was told the mode of this swarm needs nobody to say it again', (t) => {
+  const { world, core } = client()
+  world.ring = ringOf([1, 2], 6)
+  core.register(5_000, () => {})
+  grant(world, core, ['n9.1'], { mode: 'siblings' })
+  const [done, seen] = outcome<Version>()
+  core.put(key, value, {}, done)
+  world.take()
+  core.closed('n9.1')
+  world.pass(managerAnswerMs + 300)
+  refuseRegistration('n1.1', core)
+  refuseRegistration('n2.1', core)
+  t.like(world.takeOne(), { to: 'n1.1', message: { kind: 'write' } })
+  t.is(seen.settled, 0)
+})
+
+test('a swarm made anew in another mode: what was asked of the old one fails', (t) => {
+  const { world, core } = registeredClient(['n1.1'])
+  const [done, seen] = outcome<GetResult>()
+  core.get(key, {}, done)
+  core.closed('n1.1')
+  world.pass(300)
+  grant(world, core, ['n1.2'], { mode: 'siblings' })
+  t.like(seen, { settled: 1, error: { code: 'UNSUPPORTED', definite: true } })
+  t.deepEqual(world.take(), [])
 })
 
 test("the limit of values: the default until somebody has told it, then the swarm's", (t) => {
   const { world, core } = clientWithoutManager([1, 2])
   refuseRegistration('n2.1', core)
+  statusBy('n2.1', core, 'latest')
   const refused = (bytesCount: number) => {
     const [done, seen] = outcome<Version>()
     core.put(key, new Uint8Array(bytesCount), { timeoutMs: 100 }, done)

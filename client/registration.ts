@@ -3,12 +3,14 @@
  * turn. Where it is down or does not answer, the newest ring file names the members, and those of
  * them that live are asked instead, one more each time the one before is silent or refuses: a node
  * gives out ids that the manager granted it. Where none of them can, the members alone will do: reads
- * and writes need no id.
+ * and writes need no id. They do need the swarm's mode, which every node knows: where nobody has said
+ * it yet and the ring does not show it, the members are asked once more, for their status.
  *
  * One attempt runs at a time and they keep a distance of managerRetryMs, so that a manager that
  * names dead nodes for a moment is not asked in a tight loop. They end with the first success, or
  * when nobody waits for one any more.
  */
+import type { Mode } from '../shared/data/mode.js'
 import type { ClientRegisterOk } from '../shared/protocol/messages.js'
 import { addressOf, type RingDescription } from '../shared/ring/description.js'
 import {
@@ -31,6 +33,7 @@ export interface Grant {
   readonly nodes: readonly Address[]
   readonly replicas: number
   readonly valueBytesMax: number
+  readonly mode: Mode
 }
 
 export interface RegistrationOptions {
@@ -54,7 +57,11 @@ export class Registration {
   private readonly open = new Set<Address>()
   /** Those of them that were not asked yet. */
   private further: Address[] = []
+  /** What they are asked for: an id, or, where none of them has one, the mode alone. */
+  private question: 'client.register' | 'swarm.status' = 'client.register'
   private client = 0
+  /** What was said last, and of which swarm: another may have taken its place. */
+  private known: { readonly mode: Mode; readonly swarm: string | undefined } | undefined
   /** The swarm's to say. Until somebody could, the default: a node may cut off who sends more. */
   private valueBytesMax = valueBytesMaxDefault
 
@@ -75,6 +82,7 @@ export class Registration {
     this.ring = undefined
     this.open.clear()
     this.further = []
+    this.question = 'client.register'
     this.cancelTimer?.()
     this.cancelTimer = undefined
   }
@@ -83,10 +91,19 @@ export class Registration {
   received(message: ClientRegisterOk): void {
     if (this.client === 0) this.client = message.client
     this.valueBytesMax = message.valueBytesMax
+    this.known = { mode: message.mode, swarm: this.options.ringFiles.newest()?.swarm }
     const goesOn = message.nodes.length === 0 && this.isUnderWay
     if (!goesOn) this.stop()
     this.options.onGranted({ ...message, client: this.client })
     if (goesOn) this.retryLater()
+  }
+
+  /** A member's status. */
+  told(mode: Mode): void {
+    const { ring } = this
+    if (this.question !== 'swarm.status' || ring === undefined) return
+    this.known = { mode, swarm: ring.swarm }
+    this.settleForMembers()
   }
 
   /** The manager refused request `id`, or its connection ended: undefined. */
@@ -125,8 +142,12 @@ export class Registration {
   private askNode(): void {
     const node = this.further.shift()
     if (node === undefined) return this.settleForMembers()
-    const { client } = this
-    const request = { kind: 'client.register', id: nodeRegistrationId, client } as const
+    const { client, question } = this
+    const id = nodeRegistrationId
+    const request =
+      question === 'swarm.status'
+        ? ({ kind: question, id } as const)
+        : ({ kind: question, id, client } as const)
     if (!this.options.runtime.send(node, request)) return this.askNode()
     this.open.add(node)
     const patienceMs = this.further.length > 0 ? nodeAnswerMs : managerAnswerMs
@@ -138,10 +159,25 @@ export class Registration {
     const { ring, client, valueBytesMax } = this
     const nodes = ring === undefined ? [] : this.livingMembers(ring)
     if (ring === undefined || nodes.length === 0) return this.retryLater()
+    const mode = this.modeOf(ring)
+    if (mode === undefined) return this.askForMode(nodes)
     this.stop()
     const { boot, placement } = ring
     const { replicas } = placement
-    this.options.onGranted({ client, boot, nodes, replicas, valueBytesMax })
+    this.options.onGranted({ client, boot, nodes, replicas, valueBytesMax, mode })
+  }
+
+  private modeOf({ chains, swarm }: RingDescription): Mode | undefined {
+    if (chains !== undefined) return 'chain'
+    return this.known?.swarm === swarm ? this.known.mode : undefined
+  }
+
+  private askForMode(nodes: Address[]): void {
+    if (this.question === 'swarm.status') return this.retryLater()
+    this.question = 'swarm.status'
+    this.open.clear()
+    this.further = nodes
+    this.askNode()
   }
 
   /** Starts at a random member, so that clients spread over them. */

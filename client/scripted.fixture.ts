@@ -2,11 +2,17 @@
  * A world in which a test plays everybody else: it sees what the client sends, answers in the name
  * of nodes and manager, and moves the clock.
  */
+
+import type { Mode } from '../shared/data/mode.js'
+import type { Version } from '../shared/data/version.js'
 import type { ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
-import type { Get, Message, Put } from '../shared/protocol/messages.js'
+import type { Explain, Get, Message, Put, Write } from '../shared/protocol/messages.js'
 import type { RingDescription } from '../shared/ring/description.js'
 import type { Address, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
 import { ClientCore, type ClientCoreOptions } from './core.js'
+
+/** What a call sends. */
+export type Request = Put | Get | Write | Explain
 
 export interface Sent<M extends Message = Message> {
   readonly to: Address
@@ -20,6 +26,8 @@ interface Timer {
 
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 export const writer = '00000000000000aa'
+/** What a head, or a coordinator of siblings, gives a write. */
+export const drawn: Version = { boot: 1, micros: 9, writer: '000000000000000e' }
 
 export class World implements Runtime {
   readonly sent: Sent[] = []
@@ -84,7 +92,7 @@ export class World implements Runtime {
   }
 
   /** The one request sent since the last look. */
-  takeOne(): Sent<Put | Get> {
+  takeOne(): Sent<Request> {
     const requests = this.take().filter(isRequest)
     const [one] = requests
     if (one === undefined || requests.length !== 1) throw new Error(`${requests.length} requests`)
@@ -92,8 +100,8 @@ export class World implements Runtime {
   }
 }
 
-export function isRequest(sent: Sent): sent is Sent<Put | Get> {
-  return sent.message.kind === 'put' || sent.message.kind === 'get'
+export function isRequest(sent: Sent): sent is Sent<Request> {
+  return ['put', 'get', 'write', 'explain'].includes(sent.message.kind)
 }
 
 /** The outcome of a call, once it has one. */
@@ -118,10 +126,11 @@ export function outcome<T>(): [(error: GTStoreError | undefined, result?: T) => 
 export function registeredClient(
   nodes: readonly Address[] = ['n1.1', 'n2.1', 'n3.1'],
   options: Partial<ClientCoreOptions> = {},
+  mode: Mode = 'latest',
 ): { world: World; core: ClientCore } {
   const { world, core } = client(options)
   core.register(5_000, () => {})
-  grant(world, core, nodes)
+  grant(world, core, nodes, { mode })
   return { world, core }
 }
 
@@ -147,13 +156,13 @@ export function grant(
   world: World,
   core: ClientCore,
   nodes: readonly Address[],
-  more: { readonly boot?: number; readonly client?: number } = {},
+  more: { readonly boot?: number; readonly client?: number; readonly mode?: Mode } = {},
 ): void {
   const asked = world.take().findLast((sent) => sent.message.kind === 'client.register')
   if (asked?.message.kind !== 'client.register') throw new Error('no registration was sent')
   core.received('manager', {
     kind: 'client.register.ok',
-    mode: 'latest',
+    mode: more.mode ?? 'latest',
     id: asked.message.id,
     client: more.client ?? 7,
     boot: more.boot ?? 1,
@@ -164,21 +173,24 @@ export function grant(
 }
 
 /** The node a request went to answers it: with success, or an error. */
-export function answer(core: ClientCore, { to, message }: Sent<Put | Get>): void {
+export function answer(core: ClientCore, { to, message }: Sent<Request>): void {
   core.opened(to)
   const { id } = message
   if (message.kind === 'put') core.received(to, { kind: 'put.ok', id })
+  else if (message.kind === 'write') core.received(to, { kind: 'write.ok', id, version: drawn })
   else core.received(to, { kind: 'get.ok', id, value: null, version: null, node: to })
 }
 
 export function refuse(
   core: ClientCore,
-  { to, message }: Sent<Put | Get>,
+  { to, message }: Sent<Request>,
   code: ErrorCode,
   definite = true,
+  met?: Version,
 ): void {
   core.opened(to)
-  core.received(to, { kind: 'error', id: message.id, code, definite, message: `refused: ${code}` })
+  const { id } = message
+  core.received(to, { kind: 'error', id, code, definite, message: `refused: ${code}`, met })
 }
 
 export function bytes(text: string): Uint8Array {

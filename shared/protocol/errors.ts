@@ -47,7 +47,7 @@ export class GTStoreError extends Error {
   /** True: the write surely did not happen. False: it may have happened, or may still. */
   readonly definite: boolean
   /** With CONDITION_FAILED: the version that the key had; undefined where it was missing. */
-  readonly version: string | undefined
+  declare readonly version?: string
 
   constructor(
     code: ErrorCode,
@@ -57,6 +57,6 @@ export class GTStoreError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.definite = options.definite ?? true
-    this.version = options.version
+    if (options.version !== undefined) this.version = options.version
   }
 }
