@@ -42,11 +42,7 @@ export class ChainInvariants extends Invariants {
   /** The marks that came, by process and epoch. */
   readonly #marks = new Map<string, Range[]>()
 
-  constructor(
-    host: Host,
-    epochOf: (process: Address) => number | undefined,
-    onBreach: OnBreach,
-  ) {
+  constructor(host: Host, epochOf: (process: Address) => number | undefined, onBreach: OnBreach) {
     super(host, onBreach)
     this.#epochOf = epochOf
     host.watchRings((ring) => this.#rings.set(ring.epoch, new Ring(ring)))
@@ -230,7 +226,8 @@ export class ChainInvariants extends Invariants {
 
   #checkReady(from: Address, epoch: number): void {
     for (const { chain, to } of this.#rings.get(epoch)?.arcs ?? []) {
-      if (chain?.reader !== nodeOf(from) || chain.members.indexOf(nodeOf(from)) < chain.full) continue
+      if (chain?.reader !== nodeOf(from) || chain.members.indexOf(nodeOf(from)) < chain.full)
+        continue
       this.counted()
       if (this.#hasMark(from, epoch, to)) continue
       this.breach('a reader waits for its mark', `${from} is ready in epoch ${epoch}, up to ${to}`)

@@ -32,7 +32,9 @@ function problemOf(old: Chain, next: Chain): string | undefined {
   if (!members.includes(reader as NodeId)) return 'the reader is no member'
   const holders = fullOf(old)
   const switched = hasSwitched(old) ? old.members.slice(old.full) : []
-  const unfounded = fullOf(next).filter((node) => !holders.includes(node) && !switched.includes(node))
+  const unfounded = fullOf(next).filter(
+    (node) => !holders.includes(node) && !switched.includes(node),
+  )
   if (unfounded.length > 0) return `${unfounded} hold everything without a copy`
   const order = members.filter((node) => old.members.includes(node))
   const oldOrder = old.members.filter((node) => members.includes(node))

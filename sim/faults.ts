@@ -246,7 +246,8 @@ export class Faults {
     const { kept, host } = this.#swarm
     const newest = host.ringFiles.newest()
     const chains = newest?.chains ?? []
-    const isGone = (node: string) => kept.some(({ id, keeper }) => id === node && keeper.isAbandoned)
+    const isGone = (node: string) =>
+      kept.some(({ id, keeper }) => id === node && keeper.isAbandoned)
     for (const { id, keeper } of kept) {
       if (!keeper.isAbandoned) continue
       // Nobody else may have what it has: then it must come back.

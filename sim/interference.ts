@@ -47,9 +47,14 @@ interface Slowness {
 
 /**
  * Said once, and lost only with the connection: a stopping manager says it again on a new one, and
- * waits no longer than a moment.
+ * waits no longer than a moment; a member of a chain begins anew with the next.
  */
-const neverLost: ReadonlySet<MessageKind> = new Set<MessageKind>(['node.stop'])
+const neverLost: ReadonlySet<MessageKind> = new Set<MessageKind>([
+  'node.stop',
+  'chain.put',
+  'chain.ack',
+  'chain.mark',
+])
 
 /**
  * A socket doubles nothing, so a refusal may say that a write surely did not happen: that would be a lie
@@ -58,6 +63,9 @@ const neverLost: ReadonlySet<MessageKind> = new Set<MessageKind>(['node.stop'])
 const neverDoubled: ReadonlySet<MessageKind> = new Set<MessageKind>([
   'put',
   'coordinate.put',
+  'write',
+  'coordinate.write',
+  'chain.put',
   'replica.put',
   'hint.put',
 ])

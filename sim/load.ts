@@ -253,7 +253,8 @@ interface Life {
 
 /** `put k1 v7 if absent`, `put k1 v7 after v5,v6`. */
 function asText({ kind, key, value, asked, seen }: Asking): string {
-  const condition = asked === undefined ? '' : ` if ${asked.is === 'value' ? asked.value : asked.is}`
+  const condition =
+    asked === undefined ? '' : ` if ${asked.is === 'value' ? asked.value : asked.is}`
   return `${kind} ${key} ${value ?? ''}${condition}${seen === undefined ? '' : ` after ${seen}`}`
 }
 

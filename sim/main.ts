@@ -164,7 +164,8 @@ async function share(
 /** Until whoever forked this process has no more for it. */
 async function work(): Promise<number> {
   process.on('message', (task: Task) => {
-    const result = 'plant' in task ? huntPlant(task.plant) : runSeeds(task.mode, task.from, task.count)
+    const result =
+      'plant' in task ? huntPlant(task.plant) : runSeeds(task.mode, task.from, task.count)
     process.send?.(result)
   })
   await new Promise((resolve) => process.on('disconnect', resolve))

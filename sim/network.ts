@@ -3,16 +3,25 @@
  * anything is received, and `closed` after the last message when the other side is gone or nobody
  * listens there. Messages take as long as the weather says, and overtake one another: between lanes
  * always, within one lane where the run asks for it, so that nothing rests on an order that the
- * protocol does not promise.
+ * protocol does not promise. It promises one to chains: what one member sends to the next stays in order.
  */
 import type { Micros } from '../shared/data/version.js'
-import { type Lane, laneOf, type Message } from '../shared/protocol/messages.js'
+import { type Lane, laneOf, type Message, type MessageKind } from '../shared/protocol/messages.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Interference } from './interference.js'
 import type { Random } from './random.js'
 import type { SimRuntime } from './runtime.js'
 import type { Weather } from './weather.js'
 import type { World } from './world.js'
+
+const asking: ReadonlySet<MessageKind> = new Set<MessageKind>(['get', 'put', 'write'])
+
+/** They never overtake one another. */
+const inOrder: ReadonlySet<MessageKind> = new Set<MessageKind>([
+  'chain.put',
+  'chain.ack',
+  'chain.mark',
+])
 
 /** One side's end of a connection. */
 export interface Link {
@@ -28,6 +37,8 @@ export interface Link {
   askedBefore: number
   /** When the last message so far of each lane arrives at the other side. */
   readonly arrivals: Record<Lane, Micros>
+  /** When the last of those arrives that stay in order. */
+  orderedArrival: Micros
 }
 
 export interface NetworkOptions {
@@ -97,7 +108,7 @@ export class Network {
 
   transmit(link: Link, message: Message): void {
     for (const watcher of this.#watchers) watcher(link.owner.address, link.peer, message)
-    if (message.kind === 'get' || message.kind === 'put') this.#asked++
+    if (asking.has(message.kind)) this.#asked++
     if (link.state === 'open') this.#carry(link, message)
     else if (link.state !== 'closed') link.waiting.push(message)
     if (link.state === 'new') this.#dial(link)
@@ -195,6 +206,10 @@ export class Network {
     const { world, reorder } = this.#options
     const lane = laneOf(message.kind)
     let arrival = world.micros + takes
+    if (inOrder.has(message.kind)) {
+      arrival = Math.max(arrival, link.orderedArrival)
+      link.orderedArrival = arrival
+    }
     if (!reorder) arrival = Math.max(arrival, link.arrivals[lane])
     link.arrivals[lane] = Math.max(link.arrivals[lane], arrival)
     world.at(arrival - world.micros, () => {
@@ -245,5 +260,6 @@ function newLink(owner: SimRuntime, peer: Address, state: Link['state']): Link {
     inFlight: 0,
     askedBefore: 0,
     arrivals,
+    orderedArrival: 0,
   }
 }

@@ -67,16 +67,18 @@ export class Quiescence {
   }
 
   #contents(owner: NodeId, arc: Arc): string {
-    return [...this.#host.disk.store(owner).entries.values()]
-      .filter(({ token }) => inRange(token, arc))
-      // The members of a chain bury their dead one by one.
-      .filter(({ record }) => arc.chain === undefined || record.value !== null)
-      .map(({ key, record: { version, value } }) => {
-        const written = value === null ? 'deleted' : Buffer.from(value)
-        return `${Buffer.from(key)}=${written} at ${formatVersion(version)}`
-      })
-      .sort()
-      .join(', ')
+    return (
+      [...this.#host.disk.store(owner).entries.values()]
+        .filter(({ token }) => inRange(token, arc))
+        // The members of a chain bury their dead one by one.
+        .filter(({ record }) => arc.chain === undefined || record.value !== null)
+        .map(({ key, record: { version, value } }) => {
+          const written = value === null ? 'deleted' : Buffer.from(value)
+          return `${Buffer.from(key)}=${written} at ${formatVersion(version)}`
+        })
+        .sort()
+        .join(', ')
+    )
   }
 
   #poll(): void {

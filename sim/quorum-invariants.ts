@@ -5,7 +5,13 @@
 import type { Mode } from '../shared/data/mode.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import { formatVersion, type Version } from '../shared/data/version.js'
-import type { CoordinatePut, CoordinateWrite, Message, Put, Write } from '../shared/protocol/messages.js'
+import type {
+  CoordinatePut,
+  CoordinateWrite,
+  Message,
+  Put,
+  Write,
+} from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Arc, Ownership, Ring } from '../shared/ring/ring.js'
 import { tokenOf } from '../shared/ring/token.js'
@@ -29,9 +35,7 @@ export class QuorumInvariants extends Invariants {
   constructor(host: Host, mode: Mode, onBreach: OnBreach) {
     super(host, onBreach)
     if (mode === 'siblings') {
-      this.#records = new SiblingRecords(
-        (detail) => this.breach('a dot is drawn once', detail),
-      )
+      this.#records = new SiblingRecords((detail) => this.breach('a dot is drawn once', detail))
     }
   }
 
@@ -97,7 +101,8 @@ export class QuorumInvariants extends Invariants {
     }
     const told = 'version' in message ? message.version : undefined
     const version = 'version' in write ? write.version : told
-    if (version !== undefined) this.#checkKnown(keyText(write.key), version, write.w, 'acknowledged')
+    if (version !== undefined)
+      this.#checkKnown(keyText(write.key), version, write.w, 'acknowledged')
   }
 
   #checkRead(requester: Address, id: number, version: Version): void {

@@ -5,13 +5,13 @@
  */
 
 import type { Mode } from '../shared/data/mode.js'
-import { ChainInvariants } from './chain-invariants.js'
 import type { Address } from '../shared/runtime/runtime.js'
+import { ChainInvariants } from './chain-invariants.js'
 import { ChangeInvariants, type OnBreach } from './change-invariants.js'
-import { findViolation } from './checkers/linearizability.js'
-import { findVersionConflict } from './checkers/versions.js'
 import { findCausalViolation } from './checkers/causality.js'
+import { findViolation } from './checkers/linearizability.js'
 import type { Operation } from './checkers/operation.js'
+import { findVersionConflict } from './checkers/versions.js'
 import { EvictionInvariants } from './eviction-invariants.js'
 import { leastFaults } from './fault-settings.js'
 import { type FaultCounts, Faults } from './faults.js'

@@ -33,12 +33,19 @@ export class SiblingRecords {
     return this.supersedes(held.version, version)
   }
 
-  /** Where a record was never seen, as with one owner alone, the order of the versions must do. */
+  /**
+   * Where a record was never seen, as with one owner alone, its time must do; of one time are the writes
+   * of one turn.
+   */
   supersedes(version: Version, other: Version): boolean {
     if (compareVersions(version, other) === 0) return true
     const mine = this.#records.get(formatVersion(version))
     const theirs = this.#records.get(formatVersion(other))
-    if (mine === undefined || theirs === undefined) return compareVersions(version, other) > 0
+    if (mine === undefined || theirs === undefined) {
+      return (
+        version.boot > other.boot || (version.boot === other.boot && version.micros >= other.micros)
+      )
+    }
     return siblingsMerge(mine, theirs) === mine
   }
 
