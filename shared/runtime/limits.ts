@@ -4,7 +4,12 @@
 export const keyBytesMax = 1024
 /** Largest value by default (configurable per swarm). */
 export const valueBytesMaxDefault = 8 * 1024 * 1024
-/** What a frame may hold beyond its value: key, version and the envelope. */
+/**
+ * Values of the largest size that a frame may hold: siblings travel together, and each of four owners may
+ * have let in as many as it may (siblingValuesMax) before it heard of those of the others.
+ */
+export const frameValuesMax = 8
+/** What a frame may hold beyond its values: key, version and the envelope. */
 export const frameOverheadBytes = 64 * 1024
 /** Bytes queued for one peer before it is refused (nodes) or cut off (clients). */
 export const peerQueueBytesMax = 64 * 1024 * 1024
@@ -31,6 +36,8 @@ export const sweepIntervalMs = 20
 export const readHedgeMs = 100
 /** A peer whose connection closed is asked last for this long, unless it connects again. */
 export const peerRetryMs = 100
+/** How long owners may take to say what they hold, when a get is explained: a paused one never does. */
+export const explainPatienceMs = 1_000
 /** Pause before a request goes out again under a ring that a peer has not adopted yet. */
 export const staleRetryMs = 5
 /** Messages of a ring that is still being adopted (its ranges wiped); more count as lost. */
@@ -122,6 +129,11 @@ export const gossipRumorsMax = 16
  * hold a live process up for hundreds of milliseconds, not for seconds.
  */
 export const suspicionMs = 5_000
+/**
+ * Once all full members of a chain were down, the first ones that come back wait so long for the others
+ * before these are dropped: after a restart of the swarm nothing has to be copied again.
+ */
+export const chainReturnMs = 5_000
 /** A process that was itself held up for longer than this judges nobody in that period. */
 export const ownLagMaxMs = 250
 /** A node that is down for so long is taken out of the ring, and its ranges copied, by default. */
@@ -168,3 +180,20 @@ export const diskReserveShareMax = 0.05
 export const diskCheckMs = 250
 /** A standby takes over from a manager that is dead, or has not answered for this long. */
 export const standbyPatienceMs = 5_000
+
+/** A chain tries a link that broke again after this long. */
+export const chainRetryMs = 100
+/** What has not been committed for so long goes down its chain once more: an acknowledgement was lost. */
+export const chainRepeatMs = 5_000
+/** Keys that are read at once to be sent down a chain again. */
+export const chainResendKeysMax = 64
+/** How often requests past their deadlines are cleared up, and how many keys at once: 20,000 a second. */
+export const chainPurgeMs = 100
+export const chainPurgeKeysMax = 2_000
+/**
+ * Requests that stand beside one key until their deadlines have passed; more are refused. They are
+ * written with each write of the key, and travel with it beyond its value (frameOverheadBytes).
+ */
+export const chainRequestsMax = 512
+/** Keys whose requests one node follows, some 100 MB; a head refuses more. */
+export const chainFollowedMax = 262_144
