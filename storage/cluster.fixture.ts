@@ -6,7 +6,7 @@ import { type Merge, mergeOf } from '../shared/data/merge.js'
 import type { Mode } from '../shared/data/mode.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import { compareVersions } from '../shared/data/version.js'
-import type { Message } from '../shared/protocol/messages.js'
+import type { Message, Write } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId, type RingDescription } from '../shared/ring/description.js'
 import { inRange, tokenOf } from '../shared/ring/token.js'
 import type {
@@ -290,6 +290,22 @@ export class Cluster {
       w,
       deadline,
     })
+  }
+
+  /** In the modes that have no puts. */
+  write(
+    client: Address,
+    to: Address,
+    key: string,
+    value: string | null,
+    { id = 1, ...asked }: Partial<Pick<Write, 'id' | 'context' | 'condition' | 'w'>> = {},
+  ): void {
+    const stamp = { boot: 1, micros: this.hostMicros, writer: client }
+    const deadline = this.hostMicros + 5_000_000
+    const bytes = value === null ? null : Buffer.from(value)
+    const about = { key: Buffer.from(key), value: bytes, stamp, deadline }
+    const plain = { context: null, condition: null, w: 0 }
+    this.send(client, to, { kind: 'write', id, ...about, ...plain, ...asked })
   }
 
   get(client: Address, to: Address, key: string, id = 1, r = 0): void {

@@ -289,11 +289,11 @@ test('malformed contexts are refused as such', (t) => {
 const dotBytes = encodeContext(new Map([[actor, 1]])).subarray(1)
 
 test('a context is refused that names nobody, or is ahead of the clock', (t) => {
-  const of = (name: string, micros: number) => contextRefusal(new Map([[name, micros]]), 2, 1_000)
-  t.is(of(actorOf('n1.1', 2, 0), 1_000), undefined)
-  t.is(of(actorOf('n12.34', 1, 56), 9_999), undefined, 'of an earlier life of the host')
-  t.regex(of(actorOf('n1.1', 2, 0), 1_001) ?? '', /ahead/)
-  t.regex(of(actorOf('n99.9', 2, 7), 1_001) ?? '', /ahead/)
+  const of = (name: string, micros: number) => contextRefusal(new Map([[name, micros]]), 2, 10_000)
+  t.is(of(actorOf('n1.1', 2, 0), 11_000), undefined, 'a burst may be ahead for a moment')
+  t.is(of(actorOf('n12.34', 1, 56), 99_999), undefined, 'of an earlier life of the host')
+  t.regex(of(actorOf('n1.1', 2, 0), 11_001) ?? '', /ahead/)
+  t.regex(of(actorOf('n99.9', 2, 7), 11_001) ?? '', /ahead/)
   t.regex(of(actorOf('n1.1', 3, 0), 5) ?? '', /ahead/)
   for (const name of ['', 'n1.1', 'n0.1@1.0', 'x1.1@1.0', 'n1.1@1.0 ', 'n1.1@1', 'n1.1@01.0']) {
     t.regex(of(name, 1) ?? '', /a writer that is none/, name)

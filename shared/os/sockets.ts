@@ -15,6 +15,7 @@ import { type Lane, laneOf, type Message, protocolVersion } from '../protocol/me
 import {
   connectionsMax,
   frameOverheadBytes,
+  frameValuesMax,
   peerQueueBytesMax,
   valueBytesMaxDefault,
 } from '../runtime/limits.js'
@@ -94,8 +95,8 @@ export class SocketRuntime implements Runtime, ConnectionOwner {
     this.self = options.self
     this.log = options.log
     // Never below the default, since handoff batches and rings are frames as well.
-    this.frameBytesMax =
-      Math.max(options.valueBytesMax ?? 0, valueBytesMaxDefault) + frameOverheadBytes
+    const valueBytesMax = Math.max(options.valueBytesMax ?? 0, valueBytesMaxDefault)
+    this.frameBytesMax = frameValuesMax * valueBytesMax + frameOverheadBytes
     this.#run = options.run
     this.#connectionsMax = options.connectionsMax ?? connectionsMax
     this.#unref = options.unref ?? false
