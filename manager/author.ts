@@ -37,7 +37,7 @@ export class RingAuthor {
 
   /** `evicted`: those that the change takes out; `announced` follows once everybody was told. */
   publish(next: NextRing, evicted: readonly NodeId[], announced: () => void): void {
-    const { placement, change } = next
+    const { placement, change, chains } = next
     const { ledger, peers } = this.#options
     const { epoch, swarm, boot, ring: previous } = ledger.state
     const nodes = distinctNodes(placement.nodes, change?.next.nodes ?? [])
@@ -48,6 +48,7 @@ export class RingAuthor {
       members: nodes.map((node) => this.#known(node)),
       placement,
       ...(change !== undefined && { change }),
+      ...(chains !== undefined && { chains }),
     }
     const lives = nodes.flatMap((node) => peers.life(node) ?? [])
     const stores = Object.fromEntries(lives.map((life) => [life.member.id, life.store]))
@@ -62,11 +63,8 @@ export class RingAuthor {
   announce(ring: RingDescription, previous: RingDescription | undefined): void {
     const { ledger, phase, publisher, peers, log } = this.#options
     const { epoch, change, placement } = ring
-    phase.send(
-      change === undefined
-        ? { type: 'ring.settled', forming: isForming(placement) }
-        : { type: 'ring.copying' },
-    )
+    if (change === undefined) phase.send({ type: 'ring.settled', forming: isForming(placement) })
+    else phase.send({ type: change.switching === true ? 'ring.switching' : 'ring.copying' })
     log.info({ epoch, copying: change?.plan ?? 0, members: ring.members.length }, 'ring published')
     publisher.announce(ring, previous)
     for (const { id } of previous?.members ?? []) {

@@ -98,8 +98,4 @@ export class Evictions {
     const plan = planLeave(ring, distinctNodes(ids, commanded))
     return 'blocked' in plan && !plan.starved
   }
-
-  due(ring: RingDescription): NodeId[] {
-    return this.verdicts(ring).flatMap(({ node, verdict }) => (verdict === 'due' ? [node] : []))
-  }
 }

@@ -24,6 +24,8 @@ interface Watch {
   isSilent: boolean
   /** Since when it has been down without a break. */
   downSince: Millis | undefined
+  /** When it came, or answered again; long ago of a life that was there before us. */
+  upSince: Millis
   /** The lives that it holds suspect or dead, and when it said so. */
   suspects: ReadonlySet<Address>
   reportedAt: Millis
@@ -71,6 +73,13 @@ export class Health {
     // What is asked before a tick that is late must not count what that tick will forgive.
     const late = this.#late
     return Math.max(0, this.#options.runtime.now() - since - (late > ownLagMaxMs ? late : 0))
+  }
+
+  /** For how long it has been up without a break; 0 of a life that was just heard of. */
+  upFor(member: Member): Millis {
+    const watch = this.#watches.get(addressOf(member))
+    if (watch === undefined || watch.downSince !== undefined) return 0
+    return this.#options.runtime.now() - watch.upSince
   }
 
   /** `by` holds `about` for suspect or dead, as it said within the time that it repeats it in. */
@@ -165,6 +174,7 @@ export class Health {
         heardAt: runtime.now(),
         isSilent: false,
         downSince: undefined,
+        upSince: this.#round === 0 ? Number.NEGATIVE_INFINITY : runtime.now(),
         suspects: new Set(),
         reportedAt: 0,
       })
@@ -178,6 +188,7 @@ export class Health {
       const isDown = this.down(watch.member) !== ''
       if (isDown === (watch.downSince !== undefined)) continue
       watch.downSince = isDown ? this.#options.runtime.now() : undefined
+      watch.upSince = this.#options.runtime.now()
       changed = true
     }
     return changed

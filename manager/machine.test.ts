@@ -3,12 +3,13 @@ import { type MessageKind, messageFields } from '../shared/protocol/messages.js'
 import { type ManagerEvent, ManagerPhase } from './machine.js'
 
 type Move = Exclude<ManagerEvent, { type: MessageKind }>
-type State = 'forming' | 'serving' | 'copying' | 'settled' | 'stopping'
+type State = 'forming' | 'serving' | 'copying' | 'switching' | 'settled' | 'stopping'
 
 const paths: Record<State, Move[]> = {
   forming: [],
   serving: [{ type: 'ring.settled', forming: false }],
   copying: [{ type: 'ring.copying' }],
+  switching: [{ type: 'ring.copying' }, { type: 'ring.switching' }],
   settled: [{ type: 'ring.copying' }, { type: 'change.copied' }],
   stopping: [{ type: 'stop' }],
 }
@@ -21,9 +22,25 @@ function phaseIn(state: State): ManagerPhase {
 
 /** Where each event leads; the same state where it is not named. */
 const moves: Record<State, Partial<Record<string, State>>> = {
-  forming: { enough: 'serving', 'ring.copying': 'copying', stop: 'stopping' },
-  serving: { tooFew: 'forming', 'ring.copying': 'copying', stop: 'stopping' },
-  copying: { 'change.copied': 'settled', 'change.aborted': 'settled', stop: 'stopping' },
+  forming: {
+    enough: 'serving',
+    'ring.copying': 'copying',
+    'ring.switching': 'switching',
+    stop: 'stopping',
+  },
+  serving: {
+    tooFew: 'forming',
+    'ring.copying': 'copying',
+    'ring.switching': 'switching',
+    stop: 'stopping',
+  },
+  copying: {
+    'ring.switching': 'switching',
+    'change.copied': 'settled',
+    'change.aborted': 'settled',
+    stop: 'stopping',
+  },
+  switching: { 'change.switched': 'settled', 'change.aborted': 'settled', stop: 'stopping' },
   settled: { enough: 'serving', tooFew: 'forming', stop: 'stopping' },
   stopping: {},
 }
@@ -31,7 +48,9 @@ const events: Record<string, Move> = {
   enough: { type: 'ring.settled', forming: false },
   tooFew: { type: 'ring.settled', forming: true },
   'ring.copying': { type: 'ring.copying' },
+  'ring.switching': { type: 'ring.switching' },
   'change.copied': { type: 'change.copied' },
+  'change.switched': { type: 'change.switched' },
   'change.aborted': { type: 'change.aborted' },
   stop: { type: 'stop' },
 }
@@ -60,6 +79,7 @@ const legal: Record<State, readonly string[]> = {
   forming: whileRunning,
   serving: whileRunning,
   copying: [...whileRunning, 'handoff.complete'],
+  switching: [...whileRunning, 'handoff.complete', 'chain.ready'],
   settled: whileRunning,
   stopping: everywhere,
 }

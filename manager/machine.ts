@@ -1,10 +1,11 @@
 /**
  * The manager's states, and which messages are legal in each.
  *
- *     forming <-> serving <-> changing (copying, settled) -> stopping
+ *     forming <-> serving <-> changing (copying, switching, settled) -> stopping
  *
  * `forming` and `serving` differ in the number of members only; `changing` is a ring with a change in
- * it: `copying` until every gainer has its data (or the change is given up), `settled` until the ring
+ * it: `copying` until every gainer has its data (or the change is given up), in chain mode then
+ * `switching` until the joiners that read from now on have what was under way, `settled` until the ring
  * without it is published. The machine decides, it does not act: a message that it accepts is a
  * transition without a target, and the manager's switch does the work.
  */
@@ -18,6 +19,10 @@ export type ManagerEvent =
   | { readonly type: 'ring.copying' }
   /** Every gainer has its data: the ring without the leavers is on its way. */
   | { readonly type: 'change.copied' }
+  /** In chain mode: a ring in which the joiners read was published. */
+  | { readonly type: 'ring.switching' }
+  /** The joiners read: the ring without the leavers is on its way. */
+  | { readonly type: 'change.switched' }
   /** The change is given up: the ring without it is on its way. */
   | { readonly type: 'change.aborted' }
   /** A ring without a change was published. */
@@ -63,6 +68,7 @@ export const managerMachine = setup({
       on: {
         ...accept(running),
         'ring.copying': 'changing',
+        'ring.switching': 'changing.switching',
         'ring.settled': [{ guard: 'forming', target: 'forming' }, { target: 'serving' }],
         stop: 'stopping',
       },
@@ -71,6 +77,7 @@ export const managerMachine = setup({
       on: {
         ...accept(running),
         'ring.copying': 'changing',
+        'ring.switching': 'changing.switching',
         'ring.settled': [{ guard: 'forming', target: 'forming' }, { target: 'serving' }],
         stop: 'stopping',
       },
@@ -83,7 +90,17 @@ export const managerMachine = setup({
           on: {
             ...accept(['handoff.complete']),
             'ring.copying': 'copying',
+            'ring.switching': 'switching',
             'change.copied': 'settled',
+            'change.aborted': 'settled',
+          },
+        },
+        switching: {
+          on: {
+            // A gainer repeats itself until it holds the ring.
+            ...accept(['chain.ready', 'handoff.complete']),
+            'ring.switching': 'switching',
+            'change.switched': 'settled',
             'change.aborted': 'settled',
           },
         },

@@ -106,6 +106,7 @@ export class Manager implements Process {
       evictAfterMs: config.evictAfterMs,
       kill: options.kill,
       durability: config.durability,
+      mode: config.mode,
       log,
     })
     const parts = {
@@ -229,6 +230,8 @@ export class Manager implements Process {
         return this.#leave(from, message)
       case 'handoff.complete':
         return this.#membership.completed(message.plan, message.node)
+      case 'chain.ready':
+        return this.#membership.ready(message.epoch, message.node)
       case 'node.stats.ok':
       case 'error':
         return this.#inspection.answered(from, message)

@@ -5,8 +5,10 @@
  * live) with what is (the journaled ring) and takes the one next step; whatever happens only notes a
  * fact and calls it. A restarted manager therefore needs no recovery of its own: it calls `advance`.
  */
+import type { Mode } from '../shared/data/mode.js'
 import type { GTStoreError } from '../shared/protocol/errors.js'
 import type { Durability, MessageOf } from '../shared/protocol/messages.js'
+import { found } from '../shared/ring/chains.js'
 import { type ClaimSettings, type MembershipDelta, planPlacement } from '../shared/ring/claim.js'
 import {
   addressOf,
@@ -20,15 +22,25 @@ import { isRepeatedJoin, joinRefusal } from './admission.js'
 import { RingAuthor } from './author.js'
 import type { ChangeQueue, Intent } from './changes.js'
 import { chooseChange } from './choice.js'
-import { Completions } from './completions.js'
+import { Course } from './course.js'
 import { Evictions, type Verdict } from './evictions.js'
 import { Gathering } from './gathering.js'
 import type { Health } from './health.js'
 import type { Ledger } from './ledger.js'
 import type { ManagerPhase } from './machine.js'
 import type { Peers } from './peers.js'
-import { distinctNodes, joinersOf, leaversOf, type Plan, planChange, remembered } from './plan.js'
-import { type NextRing, nextRing } from './progress.js'
+import {
+  distinctNodes,
+  gainersOf,
+  joinersOf,
+  leaversOf,
+  type Plan,
+  type PlannedChange,
+  planChains,
+  planChange,
+  remembered,
+} from './plan.js'
+import type { NextRing, Progress } from './progress.js'
 import type { Publisher } from './publisher.js'
 import { forgotten } from './refusals.js'
 import { Wishes } from './wishes.js'
@@ -45,6 +57,7 @@ export interface MembershipOptions {
   /** SIGKILL. */
   readonly kill: (process: ProcessId) => void
   readonly durability: Durability
+  readonly mode: Mode
   readonly log: Log
 }
 
@@ -54,9 +67,7 @@ export class Membership {
   readonly #author: RingAuthor
   readonly #wishes: Wishes
   readonly #evictions: Evictions
-  readonly #completions = new Completions()
-  /** Why the change under way must be given up, where its processes do not show it. */
-  #giveUp: string | undefined
+  readonly #course: Course
   #starved: readonly NodeId[] = []
 
   constructor(options: MembershipOptions) {
@@ -64,6 +75,15 @@ export class Membership {
     this.#gathering = new Gathering(options.runtime, () => this.advance())
     this.#author = new RingAuthor(options, (node) => this.member(node))
     this.#wishes = new Wishes(options.ledger, (node) => this.isAlive(node))
+    this.#course = new Course({
+      ...options,
+      member: (node) => this.member(node),
+      isAlive: (node) => this.isAlive(node),
+      helps: (node) => this.helps(node),
+      isGivenUp: (node) => this.isGivenUp(node),
+      isOutdated: (ring) => this.#isOutdated(ring),
+      hasNewLife: (ring) => this.#author.hasNewLife(ring),
+    })
     this.#evictions = new Evictions({
       health: options.health,
       evictAfterMs: options.evictAfterMs,
@@ -98,12 +118,17 @@ export class Membership {
     this.#options.health.stop()
   }
 
+  /** A reader has the marks of its arcs. */
+  ready(epoch: number, node: NodeId): void {
+    if (this.#course.ready(epoch, node)) this.advance()
+  }
+
   /** Who is down was looked at again. */
   looked(changed: boolean): void {
     const due = this.#due
     const { evicting } = this.queue
     const isKnown = due.length === evicting.length && due.every((node) => evicting.includes(node))
-    if (changed || !isKnown) this.advance()
+    if (changed || !isKnown || this.#state.ring?.chains !== undefined) this.advance()
   }
 
   /** A command takes the node out without its help: a stopped process must not come back to life. */
@@ -154,7 +179,7 @@ export class Membership {
     this.queue.drop('join', node)
     this.#wishes.giveUp(({ fresh }) => fresh === node, `${node} was told to leave`)
     if (ring?.members.some((member) => member.id === node) !== true) return true
-    this.#giveUp = `${node} was told to leave`
+    this.#course.giveUp(`${node} was told to leave`)
     this.advance()
     return false
   }
@@ -165,8 +190,7 @@ export class Membership {
   }
 
   completed(plan: number, node: NodeId): void {
-    if (this.#state.ring?.change?.plan !== plan) return
-    if (this.#completions.note(plan, node)) this.advance()
+    if (this.#course.completed(plan, node)) this.advance()
   }
 
   /** The latest life of a node that the ring or a join names. */
@@ -221,8 +245,7 @@ export class Membership {
   }
 
   get #due(): readonly NodeId[] {
-    const { ring } = this.#state
-    return ring === undefined ? [] : this.#evictions.due(ring)
+    return this.verdicts.flatMap(({ node, verdict }) => (verdict === 'due' ? [node] : []))
   }
 
   /** Takes the next step, if there is one to take. */
@@ -232,8 +255,11 @@ export class Membership {
     this.#wishes.refresh(ring, this.#due)
     if (ring === undefined) return this.#found()
     if (this.#isGone(ring)) return this.#author.reset(() => this.advance())
-    if (ring.change !== undefined) return this.#progress(ring)
-    if (this.#isOutdated(ring)) return this.#publish({ placement: ring.placement })
+    const next = this.#course.next(ring)
+    if (next !== undefined) return this.#take(ring, next)
+    if (ring.change !== undefined) return
+    if (this.#isOutdated(ring))
+      return this.#publish({ placement: ring.placement, chains: ring.chains })
     this.#startNext(ring)
   }
 
@@ -257,7 +283,7 @@ export class Membership {
     const leaves =
       leaversOf(ring.placement, ring.change).includes(id) && !this.#wishes.isCommanded(id)
     const gains = joinersOf(ring.placement, ring.change).includes(id) && changedStore
-    if (leaves || gains) this.#giveUp = `${id} was started again`
+    if (leaves || gains) this.#course.giveUp(`${id} was started again`)
   }
 
   /** Nothing of a swarm in memory is left once all its processes are dead. */
@@ -270,7 +296,9 @@ export class Membership {
     const { joining } = this.queue
     if (this.#gathering.isOpen || joining.length === 0) return
     const delta = { join: distinctNodes(joining), leave: [], replace: [] }
-    this.#publish({ placement: planPlacement(undefined, delta, this.#options.settings) })
+    const placement = planPlacement(undefined, delta, this.#options.settings)
+    const isChained = this.#options.mode === 'chain'
+    this.#publish({ placement, chains: isChained ? found(placement) : undefined })
   }
 
   #gather(): void {
@@ -278,30 +306,15 @@ export class Membership {
     else this.#gathering.arrived()
   }
 
-  /** The change under way goes on, or is given up. */
-  #progress(ring: RingDescription): void {
-    const next = nextRing(ring, {
-      giveUp: this.#giveUp,
-      open: (change) => this.#completions.open(change),
-      helps: remembered((node) => this.helps(node)),
-      lossOf: (node) => this.#lossOf(node),
-      isOutdated: this.#isOutdated(ring),
-      hasNewLife: this.#author.hasNewLife(ring),
-    })
-    if (next === undefined) return
+  #take(ring: RingDescription, next: Progress): void {
+    const { log, phase } = this.#options
     const { event, reason } = next
-    const plan = ring.change?.plan
-    if (event === 'change.aborted') this.#options.log.warn({ plan, reason }, 'a change is given up')
-    if (event === 'change.copied') this.#options.log.info({ plan }, 'a change has copied its data')
-    if (event !== undefined) this.#options.phase.send({ type: event })
+    const plan = ring.change?.plan ?? 0
+    if (event === 'change.aborted') log.warn({ plan, reason }, 'a change is given up')
+    else if (event === 'change.copied') log.info({ plan }, 'a change has copied its data')
+    else if (reason !== undefined) log.warn({ plan, reason }, 'chains are changed')
+    if (event !== undefined) phase.send({ type: event })
     this.#publish(next, next.change === undefined ? [] : this.#state.evicted)
-  }
-
-  /** A gainer that had copied everything may die, but not lose it again. */
-  #lossOf(gainer: NodeId): string | undefined {
-    const inMemory = this.#options.durability === 'memory'
-    const isLost = inMemory ? !this.isAlive(gainer) : this.#state.nodes[gainer]?.lost === true
-    return isLost ? `${gainer} lost what was copied to it` : undefined
   }
 
   /** Some member has a newer life, or a higher epoch or boot was heard of. */
@@ -311,9 +324,7 @@ export class Membership {
   }
 
   #plan(ring: RingDescription, delta: MembershipDelta): Plan {
-    const helps = remembered((node) => this.helps(node))
-    const parties = { helps, isGivenUp: (node: NodeId) => this.isGivenUp(node) }
-    return planChange(ring, delta, this.#options.settings, parties)
+    return planChange(ring, delta, this.#options.settings, this.#course.parties)
   }
 
   #startNext(ring: RingDescription): void {
@@ -327,11 +338,25 @@ export class Membership {
       onLast: (node) => this.#stopLast(node),
     })
     this.#starved = starved
-    if (choice === undefined) return
-    const change: Change = { plan: this.#state.plans + 1, ...choice.plan }
-    const transfers = change.transfers.length
-    this.#options.log.info({ plan: change.plan, ...choice.delta, transfers }, 'a change starts')
-    this.#publish({ placement: ring.placement, change }, this.#killEvicted(choice.intents))
+    if (choice === undefined) return this.#mend(ring)
+    this.#start(ring, choice.plan, choice.delta, this.#killEvicted(choice.intents))
+  }
+
+  /** Members that were dropped from their chains, and are up again, are copied to. */
+  #mend(ring: RingDescription): void {
+    const { placement, chains } = ring
+    if (chains === undefined || this.#gathering.isOpen) return
+    const plan = planChains(placement, chains, placement, this.#course.parties)
+    if ('blocked' in plan || plan.transfers.length === 0) return
+    this.#start(ring, plan, { mended: gainersOf(plan) }, [])
+  }
+
+  #start(ring: RingDescription, planned: PlannedChange, whose: object, evicted: NodeId[]): void {
+    const { next, transfers, chains } = planned
+    const plan = this.#state.plans + 1
+    this.#options.log.info({ plan, transfers: transfers.length, ...whose }, 'a change starts')
+    const change: Change = { plan, next, transfers }
+    this.#publish({ placement: ring.placement, change, chains }, evicted)
   }
 
   /** Who returns may bring others along: nobody is evicted in that moment either. */
@@ -359,8 +384,7 @@ export class Membership {
     const member = this.member(node)
     const reason = `${node} holds the last copy: add a node first, or stop the swarm`
     if (this.queue.joining.length > 0 || member === undefined || !this.isAlive(node)) {
-      this.queue.block([{ node }], reason)
-      return
+      return this.queue.block([{ node }], reason)
     }
     if (!this.#wishes.isCommanded(node)) {
       this.#options.runtime.send(addressOf(member), { kind: 'node.stop' })
@@ -370,7 +394,7 @@ export class Membership {
   }
 
   #publish(next: NextRing, evicted: readonly NodeId[] = []): void {
-    this.#giveUp = undefined
+    this.#course.written()
     this.#author.publish(next, evicted, () => this.advance())
   }
 }

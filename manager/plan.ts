@@ -1,6 +1,9 @@
 /** From a wish to a plan: the next placement, its transfers, and whether these can be done now. */
+
+import { aborted, type ChainObstacle, copying, drop } from '../shared/ring/chains.js'
 import { type ClaimSettings, type MembershipDelta, planPlacement } from '../shared/ring/claim.js'
 import type {
+  Chain,
   Change,
   NodeId,
   Placement,
@@ -13,6 +16,8 @@ import { planTransfers } from '../shared/ring/transfers.js'
 export interface PlannedChange {
   readonly next: Placement
   readonly transfers: readonly Transfer[]
+  /** In chain mode. */
+  readonly chains?: readonly Chain[] | undefined
 }
 
 export type Plan = PlannedChange | Obstacle
@@ -30,6 +35,8 @@ export interface Parties {
   readonly helps: (node: NodeId) => boolean
   /** What only it may hold is given up. */
   readonly isGivenUp: (node: NodeId) => boolean
+  /** The dead members of the chain may be about to come back. */
+  readonly isReturning?: (chain: Chain) => boolean
 }
 
 /** Sorted by number: everything that several nodes are told is told in this order. */
@@ -38,14 +45,41 @@ export function distinctNodes(...groups: readonly (readonly NodeId[])[]): NodeId
 }
 
 export function planChange(
-  { placement: current }: Pick<RingDescription, 'placement'>,
+  { placement: current, chains }: Pick<RingDescription, 'placement' | 'chains'>,
   delta: MembershipDelta,
   settings: ClaimSettings,
-  { helps, isGivenUp }: Parties,
+  parties: Parties,
 ): Plan {
   const next = planPlacement(current, delta, settings)
-  const transfers = planTransfers(current, next, helps, isGivenUp)
-  return obstacle(transfers, helps) ?? { next, transfers }
+  if (chains !== undefined) return planChains(current, chains, next, parties)
+  const transfers = planTransfers(current, next, parties.helps, parties.isGivenUp)
+  return obstacle(transfers, parties.helps) ?? { next, transfers }
+}
+
+/** From one placement to the next, or to the same one: then those are copied to that miss in chains. */
+export function planChains(
+  current: Placement,
+  chains: readonly Chain[],
+  next: Placement,
+  { helps, isGivenUp, isReturning }: Parties,
+): Plan {
+  const joiners = distinctNodes(next.nodes).filter((node) => !current.nodes.includes(node))
+  const absent = joiners.filter((node) => !helps(node))
+  if (absent.length > 0) return chainObstacle({ kind: 'absent', nodes: absent })
+  const left = drop(aborted(chains), helps, isReturning)
+  const { obstacle, ...planned } = copying(left, next, helps, isGivenUp)
+  return obstacle === undefined ? { next, ...planned } : chainObstacle(obstacle)
+}
+
+/** In words. */
+export function chainObstacle({ kind, nodes }: ChainObstacle): Obstacle {
+  const [first] = nodes
+  const one = nodes.length === 1 ? `${first}` : `one of ${nodes.join(', ')}`
+  if (kind === 'unread') {
+    return { blocked: `${one} must be up: nobody else has all of a range`, starved: true }
+  }
+  const blocked = `${nodes.join(', ')}: down, and data is to be copied there`
+  return { blocked, starved: false }
 }
 
 /** Why these transfers cannot be completed; undefined if they can. */
@@ -69,7 +103,7 @@ export function obstacle(
   return absent
 }
 
-export function gainersOf(change: Change): NodeId[] {
+export function gainersOf(change: Pick<Change, 'transfers'>): NodeId[] {
   return distinctNodes(change.transfers.map((transfer) => transfer.gainer))
 }
 

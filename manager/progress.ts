@@ -4,6 +4,7 @@
  * Pure, so that a restarted manager goes on where the one before was killed.
  */
 import type {
+  Chain,
   Change,
   NodeId,
   Placement,
@@ -16,12 +17,14 @@ import { gainersOf, obstacle } from './plan.js'
 export interface NextRing {
   readonly placement: Placement
   readonly change?: Change
+  /** In chain mode. */
+  readonly chains?: readonly Chain[] | undefined
 }
 
 export interface Progress extends NextRing {
   /** What the machine is told before the ring is journaled. */
-  readonly event?: 'change.copied' | 'change.aborted'
-  /** Why a change is given up. */
+  readonly event?: 'change.copied' | 'change.switched' | 'change.aborted'
+  /** Why, where somebody is down. */
   readonly reason?: string
 }
 

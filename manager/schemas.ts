@@ -29,6 +29,8 @@ export function isSound(message: Message): boolean {
       return v.is(join, message)
     case 'node.leave':
       return v.is(nodeId, message.node) && v.is(count, message.incarnation)
+    case 'chain.ready':
+      return v.is(nodeId, message.node) && v.is(count, message.epoch)
     case 'node.ended':
       return v.is(nodeId, message.node)
     case 'client.register':

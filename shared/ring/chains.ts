@@ -111,11 +111,24 @@ export function aborted(chains: readonly Chain[]): readonly Chain[] {
 
 /**
  * Takes those out that are not up. The same array where all stay. A full member stays in spite of it
- * where none is up.
+ * where none is up, and nobody leaves a chain that `isReturning`.
  */
-export function drop(chains: readonly Chain[], isUp: Ask): readonly Chain[] {
-  const left = chains.map((chain) => withoutDead(chain, isUp))
+export function drop(
+  chains: readonly Chain[],
+  isUp: Ask,
+  isReturning: (chain: Chain) => boolean = () => false,
+): readonly Chain[] {
+  const left = chains.map((chain) => {
+    const without = withoutDead(chain, isUp)
+    return without === chain || isReturning(chain) ? chain : without
+  })
   return left.every((chain, i) => chain === chains[i]) ? chains : left
+}
+
+/** The next owners of a range that nobody of them has a place in the chain of; undefined: there is none. */
+export function forsaken(chains: readonly Chain[], next: Placement): readonly NodeId[] | undefined {
+  const isLeft = ({ chain, owners }: Overlaid) => chain.members.some((it) => owners.includes(it))
+  return overlaid(chains, next).find((arc) => !isLeft(arc))?.owners
 }
 
 /** Full members of arcs whose full members are all down: one of each must come back. In order. */
