@@ -234,9 +234,11 @@ class Client {
     }
   }
 
-  #mayFail({ code }: GTStoreError): boolean {
-    const { mayForm, faults } = this.#options.host.settings
+  #mayFail({ code, definite }: GTStoreError): boolean {
+    const { mayForm, faults, mode } = this.#options.host.settings
     if (mayForm && code === 'FORMING') return true
+    // A write among siblings is sent once: where somebody leaves who had it, nobody asks again.
+    if (mode === 'siblings' && !definite && failuresOfFaults.has(code)) return true
     return faults !== undefined && failuresOfFaults.has(code)
   }
 }

@@ -3,7 +3,7 @@ import type { Message } from '../shared/protocol/messages.js'
 import { addressOf, type Change, type RingDescription } from '../shared/ring/description.js'
 import { Ring } from '../shared/ring/ring.js'
 import type { Engine } from '../shared/runtime/ports.js'
-import { hearing, onEveryRing, type Plant, ringFilesLike, runtimeLike } from './planting.js'
+import { hearing, onEveryRing, type Plant, remakingRings, ringFilesLike } from './planting.js'
 
 /** A donor deletes what it will lose as soon as it hears of the change, not once it is settled. */
 export const donorDeletesEarly: Plant = {
@@ -71,25 +71,7 @@ export const copiesFromOneSource: Plant = {
 
 /** The manager has every range copied from one old owner. */
 export const plansOneSource: Plant = {
-  manager: ({ journal, ringFiles, runtime }) => ({
-    journal: {
-      append: (step, done) =>
-        journal.append(
-          step.step === 'ring.published' ? { ...step, ring: fromOne(step.ring) } : step,
-          done,
-        ),
-      compact: (step, done) => journal.compact(step, done),
-      close: (done) => journal.close(done),
-    },
-    ringFiles: ringFilesLike(ringFiles, { publish: (ring) => ringFiles.publish(fromOne(ring)) }),
-    runtime: runtimeLike(runtime, {
-      send: (to, message) =>
-        runtime.send(
-          to,
-          message.kind === 'ring.publish' ? { ...message, ring: fromOne(message.ring) } : message,
-        ),
-    }),
-  }),
+  manager: (ports) => remakingRings(ports, fromOne),
 }
 
 function fromOne(ring: RingDescription): RingDescription {

@@ -4,6 +4,15 @@
  */
 import type { Mode } from '../shared/data/mode.js'
 import {
+  copiesFromHead,
+  decidesOnDurable,
+  forgetsAnswered,
+  headAnswersRetries,
+  ordersByPreference,
+  passesUnsynced,
+  readsBeforeMark,
+} from './planted-chains.js'
+import {
   acknowledgesUnsynced,
   discardsOldTombstones,
   forgetsUnsyncedMerges,
@@ -30,6 +39,12 @@ import {
   plansOneSource,
   settlesEarly,
 } from './planted-rings.js'
+import {
+  dropsSiblings,
+  keepsActorAfterWipe,
+  reusesDots,
+  supersedesUnseen,
+} from './planted-siblings.js'
 import type { Plant } from './planting.js'
 
 export interface PlantedBug {
@@ -45,6 +60,8 @@ export interface PlantedBug {
 const seedsMax = 2_000
 
 const ofLatest = { mode: 'latest', seedsMax } as const
+const ofSiblings = { mode: 'siblings', seedsMax } as const
+const ofChain = { mode: 'chain', seedsMax } as const
 
 export const plants: Readonly<Record<string, PlantedBug>> = {
   'donor-deletes-early': { ...ofLatest, plant: donorDeletesEarly, historySeedsMax: 200 },
@@ -68,4 +85,16 @@ export const plants: Readonly<Record<string, PlantedBug>> = {
   'gainer-does-not-wipe': { ...ofLatest, plant: gainerDoesNotWipe },
   'discards-old-tombstones': { ...ofLatest, plant: discardsOldTombstones },
   'handoff-skips-tombstones': { ...ofLatest, plant: skipsTombstones },
+  'drops-siblings': { ...ofSiblings, plant: dropsSiblings, historySeedsMax: 200 },
+  'supersedes-unseen': { ...ofSiblings, plant: supersedesUnseen, historySeedsMax: 200 },
+  'reuses-dots': { ...ofSiblings, plant: reusesDots, historySeedsMax: 200 },
+  'keeps-actor-after-wipe': { ...ofSiblings, plant: keepsActorAfterWipe },
+  'chain-reads-without-fence': { ...ofChain, plant: replyWithoutFence },
+  'chain-reads-before-mark': { ...ofChain, plant: readsBeforeMark },
+  'head-answers-retries': { ...ofChain, plant: headAnswersRetries },
+  'decides-on-durable': { ...ofChain, plant: decidesOnDurable, historySeedsMax: 200 },
+  'forgets-answered-requests': { ...ofChain, plant: forgetsAnswered },
+  'passes-unsynced': { ...ofChain, plant: passesUnsynced },
+  'orders-by-preference': { ...ofChain, plant: ordersByPreference },
+  'copies-from-head': { ...ofChain, plant: copiesFromHead },
 }

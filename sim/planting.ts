@@ -133,3 +133,29 @@ export function onEveryRing(
       }),
   }
 }
+
+/** The manager's rings as they would be if it made them so: journaled, published and sent. */
+export function remakingRings(
+  { journal, ringFiles, runtime }: ManagerPorts,
+  remake: (ring: RingDescription) => RingDescription,
+): Partial<ManagerPorts> {
+  return {
+    journal: {
+      append: (step, done) =>
+        journal.append(
+          step.step === 'ring.published' ? { ...step, ring: remake(step.ring) } : step,
+          done,
+        ),
+      compact: (step, done) => journal.compact(step, done),
+      close: (done) => journal.close(done),
+    },
+    ringFiles: ringFilesLike(ringFiles, { publish: (ring) => ringFiles.publish(remake(ring)) }),
+    runtime: runtimeLike(runtime, {
+      send: (to, message) =>
+        runtime.send(
+          to,
+          message.kind === 'ring.publish' ? { ...message, ring: remake(message.ring) } : message,
+        ),
+    }),
+  }
+}
