@@ -6,7 +6,7 @@ import { type Merge, mergeOf } from '../shared/data/merge.js'
 import type { Mode } from '../shared/data/mode.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import { compareVersions } from '../shared/data/version.js'
-import type { Message, Write } from '../shared/protocol/messages.js'
+import type { Message } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId, type RingDescription } from '../shared/ring/description.js'
 import { inRange, tokenOf } from '../shared/ring/token.js'
 import type {
@@ -41,6 +41,11 @@ class TableEngine implements Engine {
     const waiting = this.waiting
     this.waiting = []
     for (const settle of waiting) settle()
+  }
+
+  /** Its process died: nobody is left to be told. What it held is kept. */
+  abandon(): void {
+    this.waiting = []
   }
 
   apply(entry: Entry, done: Done): void {
@@ -178,6 +183,8 @@ export class Cluster {
   mayArrive: (message: Message, from: Address, to: Address) => boolean = () => true
   private readonly seats = new Map<Address, Seat>()
   private readonly muted = new Set<Address>()
+  /** What waits for them. */
+  private readonly paused = new Map<Address, (() => void)[]>()
   private readonly gone = new Set<Address>()
   private readonly rings = new Map<number, RingDescription>()
   private queue: { from: Address; to: Address; message: Message }[] = []
@@ -245,23 +252,49 @@ export class Cluster {
 
   publish(ring: RingDescription): void {
     this.writeRing(ring)
-    for (const seat of this.seats.values()) {
-      seat.node.received('manager', { kind: 'ring.publish', ring })
+    for (const [address, seat] of this.seats) {
+      this.whenAwake(address, () => seat.node.received('manager', { kind: 'ring.publish', ring }))
     }
     this.run()
   }
 
   /** The processes are gone: everybody who talked to them sees their connections close. */
   kill(...gone: Address[]): void {
+    this.crash(...gone)
+    this.run()
+  }
+
+  /** The same, and nothing else happens yet. */
+  crash(...gone: Address[]): void {
     for (const address of gone) {
+      this.seats.get(address)?.engine.abandon()
       this.seats.delete(address)
+      this.paused.delete(address)
       this.gone.add(address)
     }
     this.queue = this.queue.filter(({ from, to }) => !gone.includes(from) && !gone.includes(to))
-    for (const seat of this.seats.values()) {
-      for (const address of gone) seat.node.closed(address)
+    for (const [survivor, seat] of this.seats) {
+      for (const address of gone) this.whenAwake(survivor, () => seat.node.closed(address))
     }
-    this.run()
+  }
+
+  /** The processes are stopped: what is said to them waits, and their timers. */
+  pause(...addresses: Address[]): void {
+    for (const address of addresses) this.paused.set(address, this.paused.get(address) ?? [])
+  }
+
+  wake(...addresses: Address[]): void {
+    for (const address of addresses) {
+      const waiting = this.paused.get(address) ?? []
+      this.paused.delete(address)
+      for (const act of waiting) act()
+    }
+  }
+
+  private whenAwake(address: Address, act: () => void): void {
+    const waiting = this.paused.get(address)
+    if (waiting === undefined) act()
+    else waiting.push(act)
   }
 
   /** The processes are stopped: they say nothing, what is said to them is lost, and nobody sees it. */
@@ -292,22 +325,6 @@ export class Cluster {
     })
   }
 
-  /** In the modes that have no puts. */
-  write(
-    client: Address,
-    to: Address,
-    key: string,
-    value: string | null,
-    { id = 1, ...asked }: Partial<Pick<Write, 'id' | 'context' | 'condition' | 'w'>> = {},
-  ): void {
-    const stamp = { boot: 1, micros: this.hostMicros, writer: client }
-    const deadline = this.hostMicros + 5_000_000
-    const bytes = value === null ? null : Buffer.from(value)
-    const about = { key: Buffer.from(key), value: bytes, stamp, deadline }
-    const plain = { context: null, condition: null, w: 0 }
-    this.send(client, to, { kind: 'write', id, ...about, ...plain, ...asked })
-  }
-
   get(client: Address, to: Address, key: string, id = 1, r = 0): void {
     const born = this.hostMicros
     const deadline = born + 5_000_000
@@ -326,6 +343,17 @@ export class Cluster {
     const isIdle = next === undefined && this.turnEnds.length === 0
     this.endTurn()
     return !isIdle
+  }
+
+  /** One delivery over a link that `choose` picks by its index, in the order of sending there. */
+  stepOver(choose: (links: number) => number): boolean {
+    const links = [...new Set(this.queue.map(({ from, to }) => `${from}>${to}`))]
+    const link = links[choose(links.length)]
+    const index = this.queue.findIndex(({ from, to }) => `${from}>${to}` === link)
+    const [next] = index < 0 ? [] : this.queue.splice(index, 1)
+    if (next !== undefined) this.deliver(next.from, next.to, next.message)
+    this.endTurn()
+    return next !== undefined
   }
 
   endTurn(): void {
@@ -383,7 +411,7 @@ export class Cluster {
       return
     }
     const seat = this.seats.get(to)
-    if (seat !== undefined) seat.node.received(from, message)
+    if (seat !== undefined) this.whenAwake(to, () => seat.node.received(from, message))
     else if (/^n\d/.test(to)) this.seats.get(from)?.node.closed(to)
     else this.inbox.set(to, [...(this.inbox.get(to) ?? []), message])
   }
@@ -398,12 +426,12 @@ export class Cluster {
         return true
       },
       after: (ms, _label, fire): CancelTimer => {
-        if (ms === 0) {
-          this.turnEnds.push(fire)
-          return () => {}
-        }
         const fireAlive = () => {
-          if (!this.gone.has(self)) fire()
+          if (!this.gone.has(self)) this.whenAwake(self, fire)
+        }
+        if (ms === 0) {
+          this.turnEnds.push(fireAlive)
+          return () => {}
         }
         const timer = { at: this.nowMs + ms, fire: fireAlive }
         this.timers.push(timer)

@@ -1,7 +1,8 @@
 import test from 'ava'
+import type { Mode } from '../shared/data/mode.js'
 import { actorOf, decodeSiblings, encodeContext, siblingsOf } from '../shared/data/siblings.js'
 import { compareVersions } from '../shared/data/version.js'
-import type { Message } from '../shared/protocol/messages.js'
+import type { Message, Write } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import { planTransfers } from '../shared/ring/transfers.js'
 import {
@@ -12,6 +13,7 @@ import {
   siblingsMax,
   sweepIntervalMs,
 } from '../shared/runtime/limits.js'
+import type { Address } from '../shared/runtime/runtime.js'
 import { Cluster, evenRing, keyOf } from './cluster.fixture.js'
 
 const five = ['n1', 'n2', 'n3', 'n4', 'n5']
@@ -20,10 +22,29 @@ const key = keyOf(0, 5)
 /** When a silent peer has had its time, at the latest. */
 const patienceMs = peerPatienceMs + 2 * sweepIntervalMs
 
+/** The table, for writes that keep siblings. */
+class Table extends Cluster {
+  override mode: Mode = 'siblings'
+
+  write(
+    client: Address,
+    to: Address,
+    key: string,
+    value: string | null,
+    { id = 1, ...asked }: Partial<Pick<Write, 'id' | 'context' | 'condition' | 'w'>> = {},
+  ): void {
+    const stamp = { boot: 1, micros: this.hostMicros, writer: client }
+    const deadline = this.hostMicros + 5_000_000
+    const bytes = value === null ? null : Buffer.from(value)
+    const about = { key: Buffer.from(key), value: bytes, stamp, deadline }
+    const plain = { context: null, condition: null, w: 0 }
+    this.send(client, to, { kind: 'write', id, ...about, ...plain, ...asked })
+  }
+}
+
 /** Five nodes, N=3, W=R=2; the key's owners are n1, n2, n3, its fallbacks n4, n5. */
-function fiveNodes(): Cluster {
-  const cluster = new Cluster()
-  cluster.mode = 'siblings'
+function fiveNodes(): Table {
+  const cluster = new Table()
   cluster.writeRing(evenRing(1, five))
   for (const id of five) cluster.add(id)
   cluster.run()
@@ -60,7 +81,7 @@ function copies(cluster: Cluster, nodes = owners): string[][] {
 }
 
 /** Each node has what only it was written: `n1` at n1. */
-function apart(...nodes: string[]): Cluster {
+function apart(...nodes: string[]): Table {
   const cluster = fiveNodes()
   cluster.mayArrive = ({ kind }) => kind !== 'replica.put' && kind !== 'hint.put'
   for (const node of nodes) cluster.write('c-1', `${node}.1`, key, node, { w: 1 })
@@ -117,6 +138,22 @@ test('concurrent writes are siblings, and a put with their context supersedes bo
     ['merged', 'three'],
     ['merged', 'three'],
   ])
+})
+
+test('writers that read before they write never leave more siblings than there are writers', (t) => {
+  const cluster = fiveNodes()
+  const contexts: (Uint8Array | null)[] = [null, null, null]
+  for (let round = 0; round < 30; round++) {
+    const writer = (round * round + 1) % 3
+    const at = owners[(round * 2 + writer) % 3] ?? 'n1.1'
+    // A third of the time it puts by what it read before the others' last puts.
+    if (round % 3 !== 0) contexts[writer] = get(cluster, owners[round % 3]).context
+    cluster.write('c-1', at, key, `${writer} ${round}`, { context: contexts[writer] ?? null })
+    cluster.run()
+    contexts[writer] = get(cluster, at).context
+    cluster.advance(1)
+    t.true(get(cluster).values.length <= 3)
+  }
 })
 
 test('writes of one turn at one owner are dots of their own, though its clock stands still', (t) => {
@@ -488,7 +525,8 @@ test('what the mode does not have is refused, with the mode that has it', (t) =>
   cluster.write('c-1', 'n5.1', key, 'one', { condition: { is: 'absent' } })
   t.regex(refusal(), /^UNSUPPORTED .*chain/)
   t.deepEqual(copies(cluster), [[], [], []])
-  const latest = new Cluster()
+  const latest = new Table()
+  latest.mode = 'latest'
   latest.writeRing(evenRing(1, five))
   for (const id of five) latest.add(id)
   latest.write('c-1', 'n5.1', key, 'one', { condition: { is: 'absent' } })

@@ -98,7 +98,7 @@ export function written(
   const all = union(seen, new Map([[dot.actor, dot.micros]]))
   const version = { boot, micros: at, writer: '' }
   const isNewest = held === undefined || compareVersions(held.version, version) < 0
-  return recordOf({ values, context: all }, isNewest ? version : held.version)
+  return recordOf(shapeOf({ values, context: all }, isNewest ? version : held.version))
 }
 
 /** Both histories: see merge.ts. */
@@ -116,9 +116,11 @@ export function siblingsMerge(
   ]
   const context = union(mine.context, theirs.context)
   const isNewer = compareVersions(incoming.version, held.version) > 0
-  const merged = recordOf({ values, context }, isNewer ? incoming.version : held.version)
+  const merged = shapeOf({ values, context }, isNewer ? incoming.version : held.version)
   if (compareVersions(merged.version, held.version) === 0) return held
-  return compareVersions(merged.version, incoming.version) === 0 ? incoming : merged
+  // The usual case, a write that followed what is held: its values need not be copied.
+  if (compareVersions(merged.version, incoming.version) === 0) return incoming
+  return recordOf(merged)
 }
 
 /** What `get` answers in this mode: siblings and context in one. */
@@ -173,15 +175,26 @@ export function contextRefusal(context: Context, boot: number, now: Micros): str
   return undefined
 }
 
-function recordOf(state: Siblings, newest: Version): StoredRecord {
+/** The values in order, and what tells the state from others. */
+interface Shape {
+  readonly values: readonly Sibling[]
+  readonly attached: Uint8Array
+  readonly version: Version
+}
+
+/** `newest`: of the writes in it; only its clock counts. */
+function shapeOf(state: Siblings, { boot, micros }: Version): Shape {
   const values = [...state.values].sort(compareDots)
   const attached = encodeContext(state.context)
   const hash = createHash('md5').update(attached)
   for (const { actor, micros } of values) hash.update(`${actor} ${micros}\n`)
   const writer = hash.digest('hex').slice(0, 16)
-  const { boot, micros } = newest
+  return { values, attached, version: { boot, micros, writer } }
+}
+
+function recordOf({ values, attached, version }: Shape): StoredRecord {
   const value = values.length === 0 ? null : bytesOf(siblingsField, values)
-  return { version: { boot, micros, writer }, value, attached }
+  return { version, value, attached }
 }
 
 function isOver(values: readonly Sibling[], { count, bytes }: SiblingLimits): boolean {
