@@ -10,7 +10,9 @@
  * In a chain the reader alone answers gets; its members say what they hold all the same, whether or not
  * it is committed.
  */
+import { noVersion } from '../shared/data/chain-record.js'
 import type { StoredRecord } from '../shared/data/record.js'
+import { compareVersions } from '../shared/data/version.js'
 import type { Message } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Arc } from '../shared/ring/ring.js'
@@ -77,7 +79,8 @@ export class Explanation implements Exchange {
     this.patienceMs = Math.min(explainPatienceMs, leftMs / 2)
     this.id = desk.inFlight.add(this)
     this.get = watch(desk, request, (outcome) => {
-      this.outcome = outcome
+      const isAnswered = outcome.is === 'answered'
+      this.outcome = isAnswered ? { ...outcome, record: writtenOf(outcome.record) } : outcome
       this.reportIfComplete()
     })
   }
@@ -137,7 +140,8 @@ export class Explanation implements Exchange {
   }
 
   private held(record: StoredRecord | undefined): Said {
-    return { is: 'held', record, tookMicros: this.desk.runtime.hostMicros() - this.askedAtMicros }
+    const tookMicros = this.desk.runtime.hostMicros() - this.askedAtMicros
+    return { is: 'held', record: writtenOf(record), tookMicros }
   }
 
   private says(node: NodeId, said: Said): void {
@@ -247,3 +251,9 @@ class WatchedQuorumGet extends GetCoordination implements WatchedGet {
 /** What the router makes of an `explain` where any owner may answer. */
 export const watchQuorumGet: Watch = (desk, request, settled) =>
   new WatchedQuorumGet(desk, request, settled)
+
+/** In a chain a key may have requests beside it and was never written. */
+function writtenOf(record: StoredRecord | undefined): StoredRecord | undefined {
+  const isWritten = record !== undefined && compareVersions(record.version, noVersion) !== 0
+  return isWritten ? record : undefined
+}
