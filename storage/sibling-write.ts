@@ -23,7 +23,7 @@ import {
 } from '../shared/data/siblings.js'
 import type { Micros } from '../shared/data/version.js'
 import { Malformed } from '../shared/protocol/cbor.js'
-import { siblingsMax, siblingValuesMax } from '../shared/runtime/limits.js'
+import { frameValuesMax, siblingsMax, siblingValuesMax } from '../shared/runtime/limits.js'
 import type { Desk } from './desk.js'
 import { operationOf } from './operations.js'
 import { QuorumWrite } from './quorum-write.js'
@@ -72,7 +72,10 @@ export class SiblingWrites {
     const { boot, valueBytesMax } = this.options
     const at = this.desk.runtime.hostMicros()
     const draw = (seen: Context) => this.draw(seen)
-    const limits = { count: siblingsMax, bytes: siblingValuesMax * valueBytesMax }
+    // Where there are many owners, what all of them let in must still fit a frame.
+    const { replicas } = this.desk.ring.description.placement
+    const values = Math.min(siblingValuesMax, frameValuesMax / replicas)
+    const limits = { count: siblingsMax, bytes: values * valueBytesMax }
     return written(held, { value, context, draw, boot, at }, limits)
   }
 

@@ -61,7 +61,7 @@ export interface ContextualWrite {
 /** What a put may leave of a key. */
 export interface SiblingLimits {
   readonly count: number
-  /** Of all values together. */
+  /** Of all values together; one alone may have any size. */
   readonly bytes: number
 }
 
@@ -198,6 +198,7 @@ function recordOf({ values, attached, version }: Shape): StoredRecord {
 }
 
 function isOver(values: readonly Sibling[], { count, bytes }: SiblingLimits): boolean {
+  if (values.length < 2) return false
   return values.length > count || values.reduce((sum, it) => sum + it.value.length, 0) > bytes
 }
 

@@ -5,8 +5,8 @@ export const keyBytesMax = 1024
 /** Largest value by default (configurable per swarm). */
 export const valueBytesMaxDefault = 8 * 1024 * 1024
 /**
- * Values of the largest size that a frame may hold: siblings travel together, and each of four owners may
- * have let in as many as it may (siblingValuesMax) before it heard of those of the others.
+ * Values of the largest size that a frame may hold: siblings travel together, and each owner may have let
+ * in as many as it may (siblingValuesMax) before it heard of those of the others.
  */
 export const frameValuesMax = 8
 /** What a frame may hold beyond its values: key, version and the envelope. */
