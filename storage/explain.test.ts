@@ -275,7 +275,9 @@ test('a weak read may answer something stale, and is told to be eventual', (t) =
   put(table, 'one')
   table.cluster.advance(1_500)
   putWithout(table, 'two', 'n3.1')
-  const stale = explain(table, 'n3.1')
+  table.cluster.random = () => 0.99
+  const stale = explain(table, 'n1.1')
+  t.deepEqual(stale.path, ['n1', 'n3'], 'spread as gets are')
   t.is(shown(stale), 'one')
   t.deepEqual(states(stale), ['n1 primary current', 'n2 owner current', 'n3 owner stale'])
   t.deepEqual(
