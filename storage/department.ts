@@ -7,6 +7,7 @@
 import type { Message, MessageKind, NodeStatsOk } from '../shared/protocol/messages.js'
 import type { Entry } from '../shared/runtime/ports.js'
 import type { Address } from '../shared/runtime/runtime.js'
+import type { Chain } from './chain/chain.js'
 import type { Desk } from './desk.js'
 import { Gossip } from './gossip/gossip.js'
 import { PushReceiver } from './handoff-push.js'
@@ -33,12 +34,24 @@ export interface Department {
   readonly stats: Partial<Pick<NodeStatsOk, 'hints' | 'repair'>>
 }
 
-export function openDepartments(desk: Desk, options: StorageNodeOptions): readonly Department[] {
+/** Who takes which messages. */
+export function takersOf(departments: readonly Department[]): ReadonlyMap<MessageKind, Department> {
+  return new Map(departments.flatMap((each) => each.takes.map((kind) => [kind, each] as const)))
+}
+
+/** A chain needs no hints, and nothing that compares copies. */
+export function openDepartments(
+  desk: Desk,
+  options: StorageNodeOptions,
+  chain: Chain | undefined,
+): readonly Department[] {
+  const gossip = new Gossip(desk, options.member)
+  const standIn = new StandIn(desk, options)
+  if (chain !== undefined) return [gossip, standIn, chain]
   const pace = new Pace(desk.runtime, desk.handoffRate)
   const collector = new Collector({ desk, hints: options.hints, pace })
   const isLeftOut = (entry: Entry) => collector.isLeftOut(entry)
   const repair = new Repair({ desk, pace, isLeftOut }, options.returning)
   const hints = new Hints(desk, options)
-  const gossip = new Gossip(desk, options.member)
-  return [gossip, new StandIn(desk, options), hints, new PushReceiver(desk), repair, collector]
+  return [gossip, standIn, hints, new PushReceiver(desk), repair, collector]
 }

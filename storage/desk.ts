@@ -11,6 +11,7 @@ import type { InFlight } from '../shared/runtime/in-flight.js'
 import type { DiskSpace, Engine } from '../shared/runtime/ports.js'
 import type { Address, Log, Millis, Runtime } from '../shared/runtime/runtime.js'
 import type { Budget } from './budget.js'
+import type { Chain } from './chain/chain.js'
 import type { Fence } from './fence.js'
 import type { Operations } from './operations.js'
 import type { Peers } from './peers.js'
@@ -37,6 +38,8 @@ export interface Desk {
   readonly readBytes: Budget
   /** Of everything that this node pulls from others or pushes to them, for whichever reason. */
   readonly handoffRate: Throttle
+  /** In mode `chain` alone. */
+  readonly chain: Chain | undefined
   readonly ring: Ring
   /** The ring held names this life of the node: what it gives the node is this process's. */
   readonly isNamed: boolean

@@ -39,6 +39,8 @@ export class ManagerLink {
   private owes = { join: true, leave: false }
   /** Until a ring follows that is not in the middle of this plan. */
   private completedPlan: number | undefined
+  /** Of a chain: until another ring follows. */
+  private readyEpoch: number | undefined
   /** A ring has named this life. */
   private wasNamed = false
   private pause: Millis = managerRepeatMs
@@ -73,6 +75,13 @@ export class ManagerLink {
     this.repeatFromNow()
   }
 
+  /** As a reader of this ring the node has the marks of all its arcs. */
+  ready(epoch: number): void {
+    this.readyEpoch = epoch
+    this.sayReady()
+    this.repeatFromNow()
+  }
+
   joined(): void {
     this.owes.join = false
   }
@@ -85,7 +94,8 @@ export class ManagerLink {
    * The node holds another ring. Its place may be gone since the manager took it back: rings that a
    * returning node only read from their files do not tell it so, the manager does.
    */
-  follow({ change, members }: RingDescription): void {
+  follow({ epoch, change, members }: RingDescription): void {
+    if (epoch !== this.readyEpoch) this.readyEpoch = undefined
     if (change?.plan !== this.completedPlan) this.completedPlan = undefined
     const { member, returning } = this.options
     const names = (life: Member) => life.id === member.id && life.incarnation === member.incarnation
@@ -134,6 +144,7 @@ export class ManagerLink {
     if (this.owes.join) this.sayJoin()
     if (this.owes.leave) this.sayLeave()
     this.sayCompleted()
+    this.sayReady()
   }
 
   private repeatFromNow(): void {
@@ -150,8 +161,8 @@ export class ManagerLink {
   }
 
   private repeat(): void {
-    const isDone = !this.owes.join && !this.owes.leave && this.completedPlan === undefined
-    if (isDone) return
+    const isSaid = this.completedPlan === undefined && this.readyEpoch === undefined
+    if (!this.owes.join && !this.owes.leave && isSaid) return
     this.sayUnconfirmed()
     this.pause = Math.min(2 * this.pause, managerRepeatMaxMs)
     this.repeatLater()
@@ -174,5 +185,11 @@ export class ManagerLink {
     const { runtime, member } = this.options
     const plan = this.completedPlan
     runtime.send('manager', { kind: 'handoff.complete', plan, node: member.id })
+  }
+
+  private sayReady(): void {
+    if (this.readyEpoch === undefined) return
+    const { runtime, member } = this.options
+    runtime.send('manager', { kind: 'chain.ready', node: member.id, epoch: this.readyEpoch })
   }
 }

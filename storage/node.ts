@@ -9,11 +9,12 @@ import type { Durability, Message, MessageKind, NodeState } from '../shared/prot
 import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import type { Ring } from '../shared/ring/ring.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
-import { heldMessagesMax, readBytesMax, sweepIntervalMs } from '../shared/runtime/limits.js'
+import { heldMessagesMax, readBytesMax } from '../shared/runtime/limits.js'
 import type { DiskSpace, Engine, RingFiles } from '../shared/runtime/ports.js'
 import type { Address, Log, Process, Runtime } from '../shared/runtime/runtime.js'
 import { Budget } from './budget.js'
-import { type Department, openDepartments } from './department.js'
+import { type Chain, openChain } from './chain/chain.js'
+import { type Department, openDepartments, takersOf } from './department.js'
 import { Departure } from './departure.js'
 import type { Desk, Exchange } from './desk.js'
 import { Fence } from './fence.js'
@@ -28,6 +29,7 @@ import { type ClientRequest, type EpochRequest, type Request, requestOf } from '
 import { RingKeeper } from './ring-keeper.js'
 import { Router } from './router.js'
 import { gatherStats, type OwnStats } from './stats.js'
+import { Sweeper } from './sweeper.js'
 import { Throttle } from './throttle.js'
 
 /** Why a node ended: `left` and `evicted` leave a store that nobody needs any more. */
@@ -71,11 +73,12 @@ export class StorageNode implements Process, Desk {
   readonly merge: Merge
   readonly log: Log
   readonly operations: Operations
-  readonly inFlight = new InFlight<Exchange>(() => this.sweepSoon())
+  readonly inFlight = new InFlight<Exchange>(() => this.sweeper.soon(this.inFlight))
   readonly peers: Peers
   readonly fence: Fence
   readonly readBytes = new Budget(readBytesMax)
   readonly handoffRate: Throttle
+  readonly chain: Chain | undefined
   private readonly options: StorageNodeOptions
   private readonly life: Life
   private readonly keeper: RingKeeper
@@ -87,12 +90,12 @@ export class StorageNode implements Process, Desk {
   private readonly departments: readonly Department[]
   private readonly departmentOf: ReadonlyMap<MessageKind, Department>
   private readonly departure: Departure
+  private readonly sweeper: Sweeper
   /** Node behind each address of the ring held. */
   private nodesByAddress: ReadonlyMap<Address, NodeId> = new Map()
   /** Messages of a ring that is still being adopted. */
   private held: { from: Address; message: EpochRequest }[] = []
   isNamed = false
-  private isSweeping = false
   private isToldToLeave = false
   private isOver = false
 
@@ -109,6 +112,7 @@ export class StorageNode implements Process, Desk {
     this.log = log
     this.operations = new Operations(options.logOperations ? log : undefined)
     this.handoffRate = new Throttle(runtime, options.handoffBytesPerSecond)
+    this.sweeper = new Sweeper(runtime)
     this.peers = new Peers(runtime)
     this.fence = new Fence(runtime, ringFiles, () => this.catchUp())
     this.life = new Life((state, before) => this.lifeChanged(state, before))
@@ -141,15 +145,22 @@ export class StorageNode implements Process, Desk {
       isBusy: () => this.inFlight.size > 0 || this.departments.some((each) => each.isBusy),
       over: () => this.end('left'),
     })
-    this.departments = openDepartments(this, options)
-    const taken = this.departments.flatMap((each) =>
-      each.takes.map((kind) => [kind, each] as const),
-    )
-    this.departmentOf = new Map(taken)
+    this.chain = openChain(this, {
+      ...options,
+      isAdopting: () => this.keeper.isAdopting,
+      isReady: (epoch) => this.manager.ready(epoch),
+    })
+    this.departments = openDepartments(this, options, this.chain)
+    this.departmentOf = takersOf(this.departments)
   }
 
   get state(): NodeState {
     return this.life.state
+  }
+
+  /** Requests of a chain that may not have reached its end. */
+  get uncommitted(): number {
+    return this.chain?.uncommitted ?? 0
   }
 
   get ring(): Ring {
@@ -237,6 +248,9 @@ export class StorageNode implements Process, Desk {
       case 'merkle.get':
       case 'tombstone.confirm':
       case 'tombstone.collect':
+      case 'chain.put':
+      case 'chain.ack':
+      case 'chain.mark':
         return this.underEpoch(from, message)
       case 'coordinate.put.ok':
       case 'coordinate.get.ok':
@@ -251,10 +265,11 @@ export class StorageNode implements Process, Desk {
       case 'merkle.get.ok':
       case 'tombstone.confirm.ok':
       case 'tombstone.collect.ok':
-      case 'stale':
         return this.inFlight.get(message.id)?.received(from, message)
+      case 'stale':
       case 'error':
-        if (from === 'manager') return this.manager.refused(message)
+        if (from === 'manager' && message.kind === 'error') return this.manager.refused(message)
+        if (this.chain?.isOfLink(message)) return this.chain.refused(from, message)
         return this.inFlight.get(message.id)?.received(from, message)
       case 'ring.publish':
         return this.keeper.adopt(message.ring)
@@ -300,15 +315,14 @@ export class StorageNode implements Process, Desk {
     const epoch = this.keeper.ring?.epoch ?? 0
     if (message.epoch > epoch && this.keeper.isAdopting) {
       if (this.held.length < heldMessagesMax) this.held.push({ from, message })
+      else this.chain?.lost(from, message)
       return
     }
     if (message.epoch !== epoch) {
       this.runtime.send(from, { kind: 'stale', id: message.id, epoch })
       return
     }
-    if (!this.life.permits(message.kind)) {
-      return this.refuse(from, message.id)
-    }
+    if (!this.life.permits(message.kind)) return this.refuse(from, message.id)
     this.handle(from, message)
   }
 
@@ -373,23 +387,10 @@ export class StorageNode implements Process, Desk {
     this.runtime.send(from, { kind: 'error', id, code: 'STOPPING', definite: true, message })
   }
 
-  private sweepSoon(): void {
-    if (this.isSweeping) return
-    this.isSweeping = true
-    this.runtime.after(sweepIntervalMs, 'sweep', () => this.sweep())
-  }
-
-  private sweep(): void {
-    this.isSweeping = false
-    if (this.isOver) return
-    const now = this.runtime.now()
-    for (const exchange of this.inFlight.all()) exchange.sweep(now)
-    if (this.inFlight.size > 0) this.sweepSoon()
-  }
-
   private end(reason: StopReason): void {
     if (this.isOver) return
     this.isOver = true
+    this.sweeper.stop()
     this.manager.stop()
     for (const department of this.departments) department.stop()
     this.log.info({ reason }, 'stopped')

@@ -10,6 +10,9 @@ import { encodeSiblings, siblingsOf } from '../shared/data/siblings.js'
 import type { Micros, Version } from '../shared/data/version.js'
 import type { ErrorCode } from '../shared/protocol/errors.js'
 import type {
+  ChainAck,
+  ChainMark,
+  ChainPut,
   CoordinateExplain,
   CoordinateGet,
   CoordinatePut,
@@ -48,6 +51,9 @@ export type EpochRequest =
   | MerkleGet
   | TombstoneConfirm
   | TombstoneCollect
+  | ChainPut
+  | ChainAck
+  | ChainMark
 
 interface RequestBase {
   readonly from: Address
@@ -98,7 +104,9 @@ export function coordinatorsOf({ owners, chain }: Arc, kind: Request['kind']): r
   if (chain === undefined) return owners
   const { members, reader } = chain
   if (kind === 'write') return members.slice(0, 1)
-  return reader === '' ? [] : [reader]
+  const readers = reader === '' ? [] : [reader]
+  if (kind === 'get') return readers
+  return [...readers, ...members.filter((member) => member !== reader)]
 }
 
 /** What a get answers. */

@@ -7,8 +7,12 @@ import type { Version } from '../shared/data/version.js'
 import { tokenOf } from '../shared/ring/token.js'
 import { nodeInFlightMax, staleRetryMs } from '../shared/runtime/limits.js'
 import type { Address } from '../shared/runtime/runtime.js'
+import type { Chain } from './chain/chain.js'
+import { ChainForward } from './chain/chain-forward.js'
+import { ChainGet } from './chain/chain-get.js'
 import type { Desk } from './desk.js'
 import { Explanation, watchQuorumGet } from './explain.js'
+import { watchChainGet } from './explain-chain.js'
 import { Forward } from './forward.js'
 import { GetCoordination } from './get-coordination.js'
 import { PutCoordination } from './put-coordination.js'
@@ -16,6 +20,7 @@ import { stampRefusal } from './replica.js'
 import {
   type ClientRequest,
   coordinatorsOf,
+  type ExplainRequest,
   type Request,
   replyError,
   requestOf,
@@ -68,7 +73,8 @@ export class Router {
     }
     const arc = ring.arcOf(request.token)
     const isOwner = coordinatorsOf(arc, request.kind).includes(self)
-    if (request.direct && request.kind === 'get' && isWeakRead(arc, request.r)) {
+    const isRead = request.kind === 'get' || request.kind === 'explain'
+    if (isRead && request.direct && isWeakRead(arc, request.r)) {
       return this.spread(request, isOwner && isNamed)
     }
     if (!isOwner || !isNamed) return this.passOn(request, isOwner)
@@ -99,6 +105,7 @@ export class Router {
     if (refusal !== undefined) {
       return replyError(this.desk.runtime, request, 'UNSUPPORTED', refusal)
     }
+    if (this.desk.chain !== undefined) return this.coordinateInChain(this.desk.chain, request)
     switch (request.kind) {
       case 'put':
         return new PutCoordination(this.desk, request).begin()
@@ -108,11 +115,28 @@ export class Router {
         if (this.desk.mode === 'siblings') return this.siblings.coordinate(request)
         return replyError(this.desk.runtime, request, 'UNSUPPORTED', 'no chain here')
       case 'explain':
-        if (this.desk.mode !== 'chain') {
-          return new Explanation(this.desk, request, watchQuorumGet).begin()
-        }
-        return replyError(this.desk.runtime, request, 'UNSUPPORTED', 'no chain here')
+        return new Explanation(this.desk, request, watchQuorumGet).begin()
     }
+  }
+
+  /** As its head or its reader. The end answers a write: where a client waits here, it is forwarded. */
+  private coordinateInChain(chain: Chain, request: Request): void {
+    if (request.kind === 'get') return new ChainGet(this.desk, chain, request).begin()
+    if (request.kind === 'explain') return this.explainInChain(chain, request)
+    if (request.kind !== 'write') {
+      return replyError(this.desk.runtime, request, 'UNSUPPORTED', `no ${request.kind} here`)
+    }
+    if (request.direct) new ChainForward(this.desk, chain, request).begin()
+    else chain.write(request)
+  }
+
+  /** The reader does, where it can be reached; else any member, which says that it cannot. */
+  private explainInChain(chain: Chain, request: ExplainRequest): void {
+    const { ring, peers, self } = this.desk
+    const reader = ring.arcOf(request.token).chain?.reader ?? ''
+    const isForReader = reader !== self && peers.isReachable(ring.address(reader))
+    if (request.direct && isForReader) new ChainForward(this.desk, chain, request).begin()
+    else new Explanation(this.desk, request, watchChainGet(chain)).begin()
   }
 
   /** A write is called in the present life of the host; one of an earlier would lose to all since. */
@@ -142,11 +166,19 @@ export class Router {
     const { runtime, ring, self } = this.desk
     const isMade = request.kind === 'write' && request.made !== undefined
     if (isMade && !isOthers) return this.siblings.coordinate(request)
-    if (request.direct && !isMade) return new Forward(this.desk, request).begin()
+    if (request.direct && !isMade) return this.forward(request)
     if (isOthers) {
       const message = `this is not the life of ${self} that the ring of epoch ${ring.epoch} names`
       return replyError(runtime, request, 'STOPPING', message)
     }
     runtime.send(request.from, { kind: 'stale', id: request.id, epoch: ring.epoch })
+  }
+
+  private forward(request: Request): void {
+    const { desk } = this
+    if (desk.chain === undefined) return new Forward(desk, request).begin()
+    const refusal = unsupportedBy(desk.mode, request)
+    if (refusal === undefined) new ChainForward(desk, desk.chain, request).begin()
+    else replyError(desk.runtime, request, 'UNSUPPORTED', refusal)
   }
 }

@@ -1,0 +1,152 @@
+/**
+ * The forwarder's part of a request in a chain: hand it to the one node that may take it, the head or the
+ * reader, and pass the answer on, which for a write comes from the end of the chain.
+ *
+ * Where that node is gone, refuses because of its state, or the ring changes, the request goes out again
+ * with the same stamp, to whoever takes it then: a chain decides it once. An answer may be lost with any
+ * of the links on its way, which nobody tells the forwarder; so it also asks again now and then.
+ */
+import type { CoordinateExplainOk, ErrorReply, Message } from '../../shared/protocol/messages.js'
+import type { NodeId } from '../../shared/ring/description.js'
+import { chainRetryMs, peerLateMs, sweepIntervalMs } from '../../shared/runtime/limits.js'
+import type { Address } from '../../shared/runtime/runtime.js'
+import type { Desk, Exchange } from '../desk.js'
+import { coordinatorsOf, isDefinite, type Request, replyError } from '../request.js'
+import type { Chain } from './chain.js'
+
+/** Counted in sweeps, so that a node which is held up itself does not blame others. */
+const retrySweeps = Math.ceil(chainRetryMs / sweepIntervalMs)
+const repeatSweeps = Math.ceil(peerLateMs / sweepIntervalMs)
+
+export class ChainForward implements Exchange {
+  private readonly desk: Desk
+  private readonly chain: Chain
+  private readonly request: Request
+  private id = 0
+  /** Who has it. */
+  private given: Address | undefined
+  private wasGiven = false
+  /** Until it is given again. */
+  private sweeps = 0
+
+  constructor(desk: Desk, chain: Chain, request: Request) {
+    this.desk = desk
+    this.chain = chain
+    this.request = request
+  }
+
+  begin(): void {
+    this.id = this.desk.inFlight.add(this)
+    this.give()
+  }
+
+  received(from: Address, reply: Message): void {
+    this.desk.peers.heard(from)
+    switch (reply.kind) {
+      case 'coordinate.write.ok':
+        return this.finish({ ...reply, kind: 'write.ok', id: this.request.id })
+      case 'coordinate.explain.ok':
+        return this.explained(reply)
+      case 'coordinate.get.ok':
+        return this.finish({ ...reply, kind: 'get.ok', id: this.request.id })
+      case 'error':
+        return this.refused(reply)
+      case 'stale':
+        this.again(1)
+        if (reply.epoch > this.desk.ring.epoch) this.desk.catchUp()
+        return
+      default:
+        return
+    }
+  }
+
+  /** This node stands in the path, too. */
+  private explained({ report }: CoordinateExplainOk): void {
+    const path = [this.desk.self, ...report.path]
+    this.finish({ kind: 'explain.ok', id: this.request.id, report: { ...report, path } })
+  }
+
+  closed(peer: Address): void {
+    if (peer === this.given) this.again(retrySweeps)
+  }
+
+  ringChanged(): void {
+    this.give()
+  }
+
+  sweep(): void {
+    const { runtime } = this.desk
+    if (runtime.hostMicros() <= this.request.deadline) {
+      if (--this.sweeps <= 0) this.give()
+      return
+    }
+    this.request.begun ||= this.wasGiven
+    this.desk.inFlight.delete(this.id)
+    const { request } = this
+    const missing = 'the deadline passed before the chain answered'
+    replyError(runtime, request, 'TIMEOUT', this.wasGiven ? missing : `${missing}: it has no head`)
+  }
+
+  /** What was given may have been begun. */
+  private again(sweeps: number): void {
+    this.request.begun ||= this.wasGiven
+    this.given = undefined
+    this.sweeps = sweeps
+  }
+
+  private give(): void {
+    const { desk, request } = this
+    const { ring, self, isNamed, runtime, peers } = desk
+    this.again(repeatSweeps)
+    const candidates = coordinatorsOf(ring.arcOf(request.token), request.kind)
+    const isThere = (it: NodeId) => it === self || peers.isReachable(ring.address(it))
+    const node = candidates.find(isThere) ?? candidates[0]
+    if (node === self && isNamed && request.kind === 'write') {
+      this.wasGiven = true
+      return this.chain.write({ ...request, from: this.chain.address, id: this.id, direct: false })
+    }
+    if (node === self && isNamed) {
+      desk.inFlight.delete(this.id)
+      return desk.route(request)
+    }
+    const address = node === undefined ? undefined : ring.address(node)
+    if (address === undefined || !runtime.send(address, this.message(ring.epoch))) {
+      this.sweeps = retrySweeps
+      return
+    }
+    this.given = address
+    this.wasGiven = true
+  }
+
+  private message(epoch: number): Message {
+    const { id, request } = this
+    const { token, key, deadline } = request
+    const common = { id, epoch, token, key, deadline }
+    switch (request.kind) {
+      case 'get':
+      case 'explain': {
+        const { kind, r, born } = request
+        return { kind: `coordinate.${kind}`, ...common, r, born }
+      }
+      case 'write': {
+        const { value, stamp, condition, context, w } = request
+        return { kind: 'coordinate.write', ...common, value, stamp, condition, context, w }
+      }
+      case 'put':
+        throw new Error('a put in a chain')
+    }
+  }
+
+  /** A condition that failed is a result, the only one; otherwise it depends on what came before. */
+  private refused(reply: ErrorReply): void {
+    if (reply.code === 'STOPPING') return this.again(retrySweeps)
+    const isResult = reply.code === 'CONDITION_FAILED'
+    if (!reply.definite) this.request.begun = true
+    this.finish({ ...reply, id: this.request.id, definite: isResult || isDefinite(this.request) })
+  }
+
+  private finish(reply: Message): void {
+    this.desk.inFlight.delete(this.id)
+    this.desk.runtime.send(this.request.from, reply)
+  }
+}

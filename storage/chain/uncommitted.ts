@@ -1,0 +1,174 @@
+/**
+ * Which requests of which keys this node follows: those that have not reached the end of their chain, as
+ * far as it knows, and those that have but may still be asked for, since their deadlines have not passed.
+ *
+ * It is kept in memory alone: after a restart everything that is found beside the keys counts as
+ * uncommitted and goes down its chain once more, which costs a message and changes nothing. What is not
+ * followed here counts as uncommitted, too: that is always the safe side.
+ */
+import type { DecidedRequest } from '../../shared/data/chain-record.js'
+import { formatVersion, type Micros, type Version } from '../../shared/data/version.js'
+import type { Token } from '../../shared/ring/description.js'
+import type { Millis } from '../../shared/runtime/runtime.js'
+
+export interface FollowedKey {
+  readonly token: Token
+  readonly key: Uint8Array
+  /** Deadlines of the requests by their stamps. */
+  readonly open: Map<string, Micros>
+  readonly committed: Map<string, Micros>
+  /** When the oldest of the open ones was noted, or all were sent again last. */
+  since: Millis
+}
+
+/** Keys are looked through again by the second in which a deadline of theirs passes. */
+const bucketMicros = 1_000_000
+
+export class Uncommitted {
+  private readonly followed = new Map<string, FollowedKey>()
+  /** Of these: with open requests. */
+  private readonly withOpen = new Map<string, FollowedKey>()
+  private readonly due = new Map<number, Set<FollowedKey>>()
+  private openRequests = 0
+  private readonly becameBusy: () => void
+
+  /** `becameBusy` is called whenever the first key is followed. */
+  constructor(becameBusy: () => void = () => {}) {
+    this.becameBusy = becameBusy
+  }
+
+  /** Keys. */
+  get size(): number {
+    return this.followed.size
+  }
+
+  /** Requests that are not known to be committed. */
+  get uncommitted(): number {
+    return this.openRequests
+  }
+
+  /** These stand beside the key; those not heard of before are open. */
+  note(token: Token, key: Uint8Array, requests: readonly DecidedRequest[], now: Millis): void {
+    if (requests.length === 0) return
+    const name = nameOf(key)
+    let each = this.followed.get(name)
+    for (const { stamp, deadline } of requests) {
+      const id = formatVersion(stamp)
+      if (each?.open.has(id) || each?.committed.has(id)) continue
+      each ??= this.follow(name, token, key, now)
+      if (each.open.size === 0) {
+        each.since = now
+        this.withOpen.set(name, each)
+      }
+      each.open.set(id, deadline)
+      this.openRequests++
+    }
+  }
+
+  isCommitted(key: Uint8Array, stamp: Version): boolean {
+    return this.followed.get(nameOf(key))?.committed.has(formatVersion(stamp)) === true
+  }
+
+  /** Those of the requests that are not known to be committed. */
+  openOf(key: Uint8Array, requests: readonly DecidedRequest[]): readonly DecidedRequest[] {
+    const committed = this.followed.get(nameOf(key))?.committed
+    if (committed === undefined || committed.size === 0) return requests
+    return requests.filter(({ stamp }) => !committed.has(formatVersion(stamp)))
+  }
+
+  commit(key: Uint8Array, stamps: readonly Version[]): void {
+    const name = nameOf(key)
+    const each = this.followed.get(name)
+    if (each === undefined) return
+    for (const stamp of stamps) {
+      const id = formatVersion(stamp)
+      const deadline = each.open.get(id)
+      if (deadline === undefined) continue
+      each.open.delete(id)
+      this.openRequests--
+      each.committed.set(id, deadline)
+      this.lookAgain(each, deadline)
+    }
+    if (each.open.size === 0) this.withOpen.delete(name)
+  }
+
+  /** Keys with open requests. */
+  openWhere(test: (key: FollowedKey) => boolean): readonly FollowedKey[] {
+    return [...this.withOpen.values()].filter(test)
+  }
+
+  /** Up to `max` keys of which a deadline has passed; each is to be given back by `expire`. */
+  takeDue(now: Micros, max: number): readonly FollowedKey[] {
+    const taken = new Set<FollowedKey>()
+    for (const [bucket, keys] of this.due) {
+      if (bucket * bucketMicros > now) continue
+      for (const each of keys) {
+        if (taken.size >= max) return [...taken]
+        keys.delete(each)
+        taken.add(each)
+      }
+      this.due.delete(bucket)
+    }
+    return [...taken]
+  }
+
+  get hasDue(): boolean {
+    return this.due.size > 0
+  }
+
+  /** Its committed requests past their deadlines are gone. */
+  expire(each: FollowedKey, now: Micros): void {
+    for (const [id, deadline] of each.committed) {
+      if (deadline < now) each.committed.delete(id)
+    }
+    if (each.open.size > 0 || each.committed.size > 0) return
+    const name = nameOf(each.key)
+    if (this.followed.get(name) === each) this.followed.delete(name)
+  }
+
+  /** It cannot be cleared up yet. */
+  postpone(each: FollowedKey, now: Micros): void {
+    this.lookAgain(each, now)
+  }
+
+  /** The keys that this is false for are no longer this node's. */
+  keepOnly(test: (key: FollowedKey) => boolean): void {
+    for (const [name, each] of this.followed) if (!test(each)) this.forget(name, each)
+  }
+
+  /** The store has nothing of it any more. */
+  gone(key: Uint8Array): void {
+    const name = nameOf(key)
+    const each = this.followed.get(name)
+    if (each !== undefined) this.forget(name, each)
+  }
+
+  private follow(name: string, token: Token, key: Uint8Array, now: Millis): FollowedKey {
+    // A key arrives within a network buffer that is much larger than it is.
+    const own = Uint8Array.from(key)
+    const open = new Map<string, Micros>()
+    const each: FollowedKey = { token, key: own, open, committed: new Map(), since: now }
+    if (this.followed.size === 0) this.becameBusy()
+    this.followed.set(name, each)
+    return each
+  }
+
+  private forget(name: string, each: FollowedKey): void {
+    this.openRequests -= each.open.size
+    each.open.clear()
+    each.committed.clear()
+    this.followed.delete(name)
+    this.withOpen.delete(name)
+  }
+
+  private lookAgain(each: FollowedKey, at: Micros): void {
+    const bucket = Math.floor(at / bucketMicros) + 1
+    const keys = this.due.get(bucket)
+    if (keys === undefined) this.due.set(bucket, new Set([each]))
+    else keys.add(each)
+  }
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
+}
