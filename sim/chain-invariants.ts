@@ -33,7 +33,7 @@ export class ChainInvariants extends Invariants {
   /** Writes that may be answered, by requester and id. */
   readonly #writes = new Map<string, Asked>()
   readonly #reads = new Map<string, Uint8Array>()
-  /** By stamp: what the request came to; and by version, whose it is. */
+  /** By stamp: what the request came to; and by key and version, whose it is. */
   readonly #results = new Map<string, string>()
   readonly #authors = new Map<string, string>()
   readonly #answered = new Set<string>()
@@ -116,7 +116,7 @@ export class ChainInvariants extends Invariants {
     this.#checkNeighbours(epoch, token, from, to, 'chain.put')
     this.checkEpoch(from, epoch)
     // Of a key that was never written.
-    if (version.boot > 0) this.checkVersion(key, value, version)
+    if (version.boot > 0) this.checkVersion(key, value, version, true)
     if (origin !== '' && stamp !== null) this.#writes.set(`${origin}/${request}`, { key, stamp })
   }
 
@@ -145,7 +145,7 @@ export class ChainInvariants extends Invariants {
     }
     const { key, stamp } = write
     this.#concluded(stamp, formatVersion(version), keyText(key))
-    this.#checkAuthor(stamp, version)
+    this.#checkAuthor(stamp, version, keyText(key))
     if (kind === 'coordinate.write.ok') this.#checkEnd(from, key, version)
     this.#checkKnown(keyText(key), version, 'acknowledged')
   }
@@ -167,12 +167,13 @@ export class ChainInvariants extends Invariants {
     this.breach('one request has one result', `${name} of ${key}: ${known}, then ${result}`)
   }
 
-  #checkAuthor(stamp: Version, version: Version): void {
+  #checkAuthor(stamp: Version, version: Version, key: string): void {
     const name = formatVersion(stamp)
-    const author = this.#authors.get(formatVersion(version)) ?? name
-    this.#authors.set(formatVersion(version), author)
+    const drawn = `${key} ${formatVersion(version)}`
+    const author = this.#authors.get(drawn) ?? name
+    this.#authors.set(drawn, author)
     if (author === name) return
-    const detail = `${formatVersion(version)} was given to ${author} and ${name}`
+    const detail = `${drawn} was given to ${author} and ${name}`
     this.breach('two writes never share a version', detail)
   }
 

@@ -142,9 +142,15 @@ export abstract class Invariants {
     else this.#epochs.set(node, epoch)
   }
 
-  protected checkVersion(key: Uint8Array, value: Uint8Array | null, version: Version): void {
+  /** Of all keys, or of the one whose heads draw it. */
+  protected checkVersion(
+    key: Uint8Array,
+    value: Uint8Array | null,
+    version: Version,
+    isOfKey = false,
+  ): void {
     this.counted()
-    const name = formatVersion(version)
+    const name = `${isOfKey ? `${keyText(key)} ` : ''}${formatVersion(version)}`
     const write = `${keyText(key)}=${value === null ? 'deleted' : keyText(value)}`
     const known = this.#writes.get(name)
     if (known === undefined) this.#writes.set(name, write)

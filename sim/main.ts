@@ -6,7 +6,8 @@
  *     --planted [NAME] [--jobs J]           find the bugs planted on purpose
  *
  * `--mode latest|siblings|chain` says which mode of replication (latest, unless given); with --planted
- * it says of which mode the bugs are (all, unless given).
+ * it says of which mode the bugs are (all, unless given). With `--short` each hunt begins at the seed that
+ * is known to find its bug.
  *
  * Many seeds are shared among child processes of this same file (`--worker`).
  */
@@ -20,7 +21,7 @@ import { runSeed } from './run.js'
 
 const usage =
   'usage: sim [--mode latest|siblings|chain] ' +
-  '(--seed S [--trace] | --seeds COUNT [--from K] [--jobs J] | --planted [NAME] [--jobs J])'
+  '(--seed S [--trace] | --seeds COUNT [--from K] [--jobs J] | --planted [NAME] [--short] [--jobs J])'
 
 /** Seeds that a worker is given at once, and between how many of them progress is told. */
 const seedsAtOnce = 10
@@ -29,7 +30,7 @@ const tellEvery = 500
 /** What a worker is given. */
 type Task =
   | { readonly mode: Mode; readonly from: number; readonly count: number }
-  | { readonly plant: string }
+  | { readonly plant: string; readonly isShort: boolean }
 type Result = BatchTotals | Hunt
 
 async function main(args: readonly string[]): Promise<number> {
@@ -43,6 +44,7 @@ async function main(args: readonly string[]): Promise<number> {
       from: { type: 'string', default: '1' },
       jobs: { type: 'string', default: String(availableParallelism()) },
       trace: { type: 'boolean', default: false },
+      short: { type: 'boolean', default: false },
       planted: { type: 'boolean', default: false },
       worker: { type: 'boolean', default: false },
     },
@@ -55,7 +57,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (seeds !== undefined) {
     return many(mode ?? 'latest', numberOf(values.from), numberOf(seeds), jobs)
   }
-  if (values.planted) return hunt(plantNames(positionals[0], mode), jobs)
+  if (values.planted) return hunt(plantNames(positionals[0], mode), values.short, jobs)
   throw new Error(usage)
 }
 
@@ -90,11 +92,11 @@ async function many(mode: Mode, from: number, count: number, jobs: number): Prom
   return failed.length === 0 ? 0 : 1
 }
 
-async function hunt(names: readonly string[], jobs: number): Promise<number> {
+async function hunt(names: readonly string[], isShort: boolean, jobs: number): Promise<number> {
   const width = Math.max(...names.map((each) => each.length))
   let missed = 0
   print(`${'planted bug'.padEnd(width)}  seed  found by`)
-  const tasks = names.map((plant) => ({ plant }))
+  const tasks = names.map((plant) => ({ plant, isShort }))
   await share(tasks, jobs, (result) => {
     const { name: plant, byAll, byHistories, isFound } = result as Hunt
     if (!isFound) missed++
@@ -165,7 +167,9 @@ async function share(
 async function work(): Promise<number> {
   process.on('message', (task: Task) => {
     const result =
-      'plant' in task ? huntPlant(task.plant) : runSeeds(task.mode, task.from, task.count)
+      'plant' in task
+        ? huntPlant(task.plant, task.isShort)
+        : runSeeds(task.mode, task.from, task.count)
     process.send?.(result)
   })
   await new Promise((resolve) => process.on('disconnect', resolve))

@@ -50,6 +50,8 @@ import type { Plant } from './planting.js'
 export interface PlantedBug {
   readonly mode: Mode
   readonly plant: Plant
+  /** The first seed that finds it, as known: where a short hunt begins. */
+  readonly foundAt?: number
   /** It is found within so many seeds. */
   readonly seedsMax: number
   /** Within so many by what clients were told alone, without a look at any process or disk. */
