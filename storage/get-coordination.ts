@@ -1,7 +1,7 @@
 /**
- * Coordinating a get: ask R owners, take the newest record (of siblings the merged one), and answer once that version is known on
- * W owners (of both sides while the ring changes). Replies that hold it count; a write-back supplies
- * the rest (read repair). With R + W > N every key is then a linearizable register: whoever reads
+ * Coordinating a get: ask R owners, take the newest record (of siblings the merged one), and answer
+ * once that version is known on W owners (of both sides while the ring changes). Replies that hold it
+ * count; a write-back supplies the rest (read repair). With R + W > N every key is then a linearizable register: whoever reads
  * later meets this version or a newer one (Attiya, Bar-Noy, Dolev, "Sharing memory robustly in
  * message-passing systems", the read's second phase). The usual case, R agreeing replies with
  * R >= W, costs nothing. A key that no asked owner has is known to be absent everywhere it matters:

@@ -911,13 +911,17 @@ export interface Explain {
   readonly deadline: Micros
 }
 
+/** Forwarder to client: what became of a get, also where it was not answered. Lost: asked again. */
 export interface ExplainOk {
   readonly kind: 'explain.ok'
   readonly id: number
   readonly report: ExplainReport
 }
 
-/** Forwarder to an owner, in a chain to its reader. Lost: another one is asked. */
+/**
+ * Forwarder to an owner, in a chain to its reader, or where that cannot be reached to another member.
+ * Lost: another one is asked.
+ */
 export interface CoordinateExplain {
   readonly kind: 'coordinate.explain'
   readonly id: number
@@ -929,6 +933,7 @@ export interface CoordinateExplain {
   readonly deadline: Micros
 }
 
+/** Coordinator to forwarder, which puts itself before its path. Lost: as with `explain`. */
 export interface CoordinateExplainOk {
   readonly kind: 'coordinate.explain.ok'
   readonly id: number
@@ -957,7 +962,10 @@ export interface ExplainReport {
 /** One owner's part in a get. */
 export interface OwnerReport {
   readonly node: NodeId
-  /** Its place: `primary` or `owner`, `next` in a change; in a chain `head`, `middle`, `tail`. */
+  /**
+   * Its place: `primary` or `owner`, `next` in a change; in a chain `head`, `middle`, `tail`, and `joiner`
+   * where it is still being copied to.
+   */
   readonly role: string
   /** `current`, `stale` (an older version), `missing`, `late`, `down`, `refused`, `other epoch`. */
   readonly state: string
