@@ -8,7 +8,7 @@
  * what it was late. (SWIM, Das et al. 2002; counting one's own lag first is Lifeguard's idea.)
  */
 import type { MessageOf } from '../shared/protocol/messages.js'
-import { addressOf, type Member } from '../shared/ring/description.js'
+import { addressOf, type Member, type NodeId } from '../shared/ring/description.js'
 import { gossipPeriodMs, ownLagMaxMs, suspicionMs } from '../shared/runtime/limits.js'
 import type { Address, CancelTimer, Millis, Runtime } from '../shared/runtime/runtime.js'
 import type { Peers } from './peers.js'
@@ -24,7 +24,7 @@ interface Watch {
   isSilent: boolean
   /** Since when it has been down without a break. */
   downSince: Millis | undefined
-  /** When it came, or answered again; long ago of a life that was there before us. */
+  /** When it followed an earlier life, or answered again; long ago of any other. */
   upSince: Millis
   /** The lives that it holds suspect or dead, and when it said so. */
   suspects: ReadonlySet<Address>
@@ -164,8 +164,11 @@ export class Health {
   #follow(): void {
     const { runtime, processes } = this.#options
     const members = new Map(processes().map((member) => [addressOf(member), member]))
-    for (const address of this.#watches.keys()) {
-      if (!members.has(address)) this.#watches.delete(address)
+    const past = new Set<NodeId>()
+    for (const [address, { member }] of this.#watches) {
+      if (members.has(address)) continue
+      past.add(member.id)
+      this.#watches.delete(address)
     }
     for (const [address, member] of members) {
       if (this.#watches.has(address)) continue
@@ -174,7 +177,7 @@ export class Health {
         heardAt: runtime.now(),
         isSilent: false,
         downSince: undefined,
-        upSince: this.#round === 0 ? Number.NEGATIVE_INFINITY : runtime.now(),
+        upSince: past.has(member.id) ? runtime.now() : Number.NEGATIVE_INFINITY,
         suspects: new Set(),
         reportedAt: 0,
       })

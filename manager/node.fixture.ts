@@ -83,6 +83,8 @@ export class FakeNode {
     if (this.#leaving) this.leave()
     const plan = this.ring?.change?.plan
     if (plan !== undefined && this.#world.copied.has(`${plan}/${this.id}`)) this.#report(plan)
+    const isReady = this.#world.ready.has(`${epoch}/${this.id}`)
+    if (isReady) this.#tell({ kind: 'chain.ready', node: this.id, epoch })
   }
 
   /** SIGTERM. */
@@ -197,6 +199,20 @@ export class FakeNode {
     const { change } = ring
     const gains = change?.transfers.some((transfer) => transfer.gainer === this.id)
     if (change !== undefined && gains) this.#later(copyMs, () => this.#copy(change.plan))
+    if (change?.switching === true) this.#later(copyMs, () => this.#switch(ring.epoch))
+  }
+
+  /** The marks of all arcs that it reads from now on came through everybody before it. */
+  #switch(epoch: number): void {
+    if (this.stuck || this.ring?.epoch !== epoch) return
+    const mine = this.ring.chains?.filter(({ reader }) => reader === this.id) ?? []
+    const isServing = (id: NodeId) => this.#world.isServing(id)
+    if (mine.length === 0) return
+    if (!mine.every(({ members }) => members.every(isServing))) {
+      return this.#later(copyMs, () => this.#switch(epoch))
+    }
+    this.#world.ready.add(`${epoch}/${this.id}`)
+    this.#tell({ kind: 'chain.ready', node: this.id, epoch })
   }
 
   #copy(plan: number): void {

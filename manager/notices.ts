@@ -1,6 +1,7 @@
 /** What `status` points out: who is down and what becomes of it, and what only the user can do. */
 import type { NodeReport } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
+import { chainNotices } from './chain-notices.js'
 import type { Verdict } from './evictions.js'
 import type { ManagerState, Ticket } from './state.js'
 
@@ -10,7 +11,7 @@ export interface NoticeSources {
   readonly starved: readonly NodeId[]
   readonly replicas: number
   readonly nodes: readonly NodeReport[]
-  readonly state: Pick<ManagerState, 'tickets'>
+  readonly state: Pick<ManagerState, 'tickets'> & Partial<Pick<ManagerState, 'ring'>>
 }
 
 export function noticesOf(from: NoticeSources): string[] {
@@ -19,7 +20,18 @@ export function noticesOf(from: NoticeSources): string[] {
   const full = nodes
     .filter((node) => node.readOnly)
     .map(({ id }) => `${id} takes no writes, its disk is nearly full: make room on it`)
-  return [...starved.map((node) => lackOf(node, from)), ...fates, ...full]
+  return [...lacksOf(from), ...fates, ...full]
+}
+
+/** Of a chain it is known who must come back; of other ranges, only how many. */
+function lacksOf(from: NoticeSources): string[] {
+  const { state, nodes, starved } = from
+  const isUp = (id: NodeId) => nodes.some((node) => node.id === id && node.state !== 'down')
+  const isGivenUp = (id: NodeId) =>
+    state.tickets.some((it) => it.outcome === 'open' && it.node === id && it.acceptLoss)
+  const { ring } = state
+  if (ring?.chains !== undefined) return chainNotices(ring, isUp, isGivenUp)
+  return starved.map((node) => lackOf(node, from))
 }
 
 /** What was given up is not asked for again, and what was taken out by force is no source. */

@@ -12,6 +12,7 @@ import type {
   MessageOf,
   StatusReport,
 } from '../shared/protocol/messages.js'
+import { lacking } from '../shared/ring/chains.js'
 import {
   addressOf,
   type Member,
@@ -20,6 +21,7 @@ import {
 } from '../shared/ring/description.js'
 import type { Done, Journal, RingFiles } from '../shared/runtime/ports.js'
 import type { Address, Log, ProcessId, Runtime } from '../shared/runtime/runtime.js'
+import { checkChains } from './chains.fixture.js'
 import { Manager, type ManagerConfig } from './manager.js'
 import { FakeNode, reconnectMs } from './node.fixture.js'
 import { fold, initialState } from './state.js'
@@ -78,6 +80,8 @@ export class World {
   readonly alive = new Set<number>()
   /** `plan/node` of every copy that was finished. */
   readonly copied = new Set<string>()
+  /** `epoch/node` of every reader that had its marks. */
+  readonly ready = new Set<string>()
   readonly stopped: (Error | undefined)[] = []
   readonly config: ManagerConfig
   kill: Kill | undefined
@@ -317,6 +321,8 @@ export class World {
     return (
       isDeepStrictEqual([...new Set(ring.placement.nodes)].sort(), [...ids].sort()) &&
       isDeepStrictEqual([...members].sort(), [...ids].sort()) &&
+      (ring.chains === undefined ||
+        lacking(ring.chains, ring.placement, () => true).length === 0) &&
       ids.every((id) => lives.some((it) => it.id === id && it.ring?.epoch === ring.epoch)) &&
       this.manager.state.ring?.epoch === ring.epoch
     )
@@ -421,6 +427,7 @@ export class World {
       throw new Error(`ring ${ring.epoch} is published before it is durable`)
     const before = this.ring
     if (before === undefined || before.swarm !== ring.swarm || before.epoch >= ring.epoch) return
+    if (this.config.mode === 'chain') checkChains(before, ring, this)
     if (isDeepStrictEqual(before.placement, ring.placement)) return
     const change = before.change
     if (change === undefined || !isDeepStrictEqual(change.next, ring.placement)) {

@@ -1,0 +1,264 @@
+/** The manager in chain mode: the dead leave their chains, joiners read before a change settles. */
+import test from 'ava'
+import type { Chain, NodeId, RingDescription } from '../shared/ring/description.js'
+import { Ring } from '../shared/ring/ring.js'
+import { chainReturnMs, suspicionMs } from '../shared/runtime/limits.js'
+import type { ManagerConfig } from './manager.js'
+import type { FakeNode } from './node.fixture.js'
+import { servingWorld, type World } from './world.fixture.js'
+
+const chained: Partial<ManagerConfig> = { mode: 'chain', readQuorum: 1, writeQuorum: 3 }
+const long = { ...chained, evictAfterMs: 600_000 }
+
+const chainsOf = ({ ring }: World): readonly Chain[] => (ring as RingDescription).chains ?? []
+const isIn = (world: World, id: NodeId) =>
+  chainsOf(world).some(({ members }) => members.includes(id))
+const idsOf = (nodes: readonly FakeNode[]) => nodes.map(({ id }) => id)
+
+/** Each chain holds its owners, all of them full, the last one reads. */
+function isWhole(world: World): boolean {
+  const { placement } = world.ring as RingDescription
+  const { arcs } = new Ring({ ...(world.ring as RingDescription), chains: undefined as never })
+  return (
+    arcs.length >= placement.tokens.length &&
+    arcs.every(({ to, owners }) => {
+      const { chain } = new Ring(world.ring as RingDescription).arcOf(to)
+      const members = chain?.members ?? []
+      const isTail = chain?.full === members.length && chain.reader === members.at(-1)
+      return (
+        isTail && members.length === owners.length && owners.every((it) => members.includes(it))
+      )
+    })
+  )
+}
+
+test('a first ring has a chain of its owners for each arc, in the order of preference', (t) => {
+  const { world } = servingWorld(4, long)
+  t.true(isWhole(world))
+  const { placement } = world.ring as RingDescription
+  t.deepEqual(
+    chainsOf(world).map(({ members }) => members[0] ?? ''),
+    [...placement.nodes],
+  )
+  const other = servingWorld(4).world
+  t.false('chains' in (other.ring as RingDescription))
+})
+
+test('a join copies, then its node reads, then it settles', (t) => {
+  const { world, nodes } = servingWorld(4, long)
+  const { epoch } = world.ring as RingDescription
+  const joiner = world.startNode()
+  world.untilSettled([...nodes, joiner])
+  t.true(isWhole(world))
+  const rings = world.steps.flatMap((step) => (step.step === 'ring.published' ? [step.ring] : []))
+  const after = rings.filter((ring) => ring.epoch > epoch)
+  t.deepEqual(
+    after.map(({ change }) => change && (change.switching === true ? 'switching' : 'copying')),
+    ['copying', 'switching', undefined],
+  )
+  for (const { members, full, reader } of after[1]?.chains ?? []) {
+    t.is(reader, members.at(-1) as NodeId)
+    t.true(full >= 3)
+  }
+})
+
+test('a leave and a replacement go the same way', (t) => {
+  const { world, nodes } = servingWorld(5, long)
+  nodes[0]?.leave()
+  world.untilSettled(nodes.slice(1))
+  t.true(isWhole(world))
+  world.registerSupervisor(0)
+  world.run(5)
+  const submit = { kind: 'change.submit', change: 'replace', node: 'n2' } as const
+  world.call('change.submit.ok', { ...submit, force: false, acceptLoss: false })
+  world.until(() => world.isSettled(['n3', 'n4', 'n5', 'n6']), 'the replacement')
+  t.true(isWhole(world))
+})
+
+for (const place of ['head', 'middle', 'tail'] as const) {
+  test(`the ${place} dies: it is dropped at once, and copied to again when it returns`, (t) => {
+    const { world, nodes } = servingWorld(5, long)
+    const { members } = chainsOf(world)[0] as Chain
+    const id = members[['head', 'middle', 'tail'].indexOf(place)] as NodeId
+    const node = nodes.find((it) => it.id === id) as FakeNode
+    const { epoch } = world.ring as RingDescription
+    node.die()
+    world.run(10)
+    t.is(world.ring?.epoch, epoch + 1)
+    t.false(isIn(world, node.id))
+    t.true(world.ring?.placement.nodes.includes(node.id))
+    const again = node.restart()
+    world.untilSettled([...nodes.filter((it) => it !== node), again])
+    t.true(isWhole(world))
+    const tails = chainsOf(world).filter(({ members }) => members.includes(node.id))
+    t.true(
+      tails.every(({ members }) => members.at(-1) === node.id),
+      'it stands last',
+    )
+  })
+}
+
+test('a stopped node is dropped after the suspicion, and copied to again when it goes on', (t) => {
+  const { world, nodes } = servingWorld(5, long)
+  nodes[1]?.pause()
+  world.run(suspicionMs - 1_000)
+  t.true(isIn(world, 'n2'))
+  world.run(3_000)
+  t.false(isIn(world, 'n2'))
+  t.true(
+    world.status.notices.some((it) => /fewer than 3 copies/.test(it)),
+    `${world.status.notices}`,
+  )
+  nodes[1]?.resume()
+  world.until(() => world.ring?.change !== undefined, 'a change')
+  t.true(
+    world.status.notices.some((it) => /n2 .*copied to again/.test(it)),
+    `${world.status.notices}`,
+  )
+  world.untilSettled(nodes)
+  t.true(isWhole(world))
+  t.deepEqual(world.status.notices, [])
+})
+
+test('a node that is back before its death was noticed goes on where it was', (t) => {
+  const { world, nodes } = servingWorld(4, long)
+  const before = chainsOf(world)
+  const node = nodes[0] as FakeNode
+  // Its connection does not end: the manager hears of the new life first.
+  world.alive.delete(node.pid)
+  const again = world.startNode(node.id, node.store)
+  world.untilSettled([...nodes.slice(1), again])
+  world.until(() => world.ring?.members[0]?.incarnation === 2, 'a ring with its new life')
+  t.deepEqual(chainsOf(world), before)
+})
+
+for (const step of ['copying', 'switching'] as const) {
+  for (const place of ['head', 'middle', 'tail', 'joiner'] as const) {
+    test(`the ${place} dies while a join is ${step}`, (t) => {
+      const { world, nodes } = servingWorld(5, long)
+      const joiner = world.startNode()
+      const isSwitching = () => world.ring?.change?.switching === true
+      world.until(
+        () => (step === 'switching' ? isSwitching() : world.ring?.change !== undefined),
+        step,
+      )
+      const arc = chainsOf(world).find(({ members, full }) => members.length > full) as Chain
+      const at = { head: 0, middle: 1, tail: arc.full - 1, joiner: arc.full }[place]
+      const id = arc.members[at] as NodeId
+      const all = [...nodes, joiner]
+      const victim = all.find((it) => it.id === id) as FakeNode
+      const plan = world.ring?.change?.plan
+      const epoch = world.ring?.epoch as number
+      victim.die()
+      world.run(4)
+      t.true((world.ring?.epoch ?? 0) > epoch, 'at once')
+      const isLeft = chainsOf(world).every(({ members }) => !members.includes(id))
+      t.true(isLeft, 'the dead are in no chain')
+      const under = world.ring?.change
+      if (place === 'joiner') t.is(under, undefined, 'given up')
+      else if (step === 'copying' && place === 'tail') t.is(under?.plan, (plan ?? 0) + 1)
+      else if (step === 'switching') t.is(under?.plan, plan)
+      world.startNode(id, victim.store)
+      world.until(() => world.isSettled(idsOf(all)), 'everybody')
+      t.true(isWhole(world))
+    })
+  }
+}
+
+test('all members of an arc die: the first that is back waits for the others, then goes on', (t) => {
+  const { world, nodes } = servingWorld(6, long)
+  const { members } = chainsOf(world)[0] as Chain
+  const dead = nodes.filter(({ id }) => members.includes(id))
+  // In one moment, so that nobody of them is seen without the others.
+  for (const node of dead) world.alive.delete(node.pid)
+  for (const node of dead) world.end(node)
+  world.run(20)
+  t.deepEqual(
+    chainsOf(world).find((it) => it.members.every((id) => members.includes(id)))?.members,
+    [...members],
+  )
+  const notices = world.status.notices.join('\n')
+  t.regex(notices, /nobody else has all of/)
+  const first = world.startNode(dead[1]?.id as NodeId, dead[1]?.store)
+  world.run(chainReturnMs - 1_000)
+  const isHeldBy = (ids: readonly NodeId[]) =>
+    chainsOf(world).some((it) => it.members.join() === ids.join())
+  t.true(isHeldBy(members), 'the others may be about to come back')
+  world.run(3_000)
+  t.true(isHeldBy([first.id]))
+  for (const it of dead) if (it.id !== first.id) world.startNode(it.id, it.store)
+  world.until(() => world.isSettled(idsOf(nodes)), 'everybody')
+  t.true(isWhole(world))
+})
+
+test('a swarm that starts again has nothing to copy', (t) => {
+  const { world, nodes } = servingWorld(4, long)
+  const before = chainsOf(world)
+  world.killManager()
+  for (const node of nodes) node.die()
+  world.startManager()
+  for (const [i, node] of nodes.entries()) {
+    world.after(400 * i, () => world.startNode(node.id, node.store))
+  }
+  world.run(300)
+  world.until(() => world.isSettled(idsOf(nodes)), 'everybody')
+  t.deepEqual(chainsOf(world), before)
+  world.run(10_000)
+  t.deepEqual(chainsOf(world), before)
+})
+
+test('the last one that has a range cannot be taken out, unless what it holds is given up', (t) => {
+  const { world, nodes } = servingWorld(4, long)
+  const last = nodes[3] as FakeNode
+  for (const node of nodes.slice(0, 3)) {
+    node.die()
+    world.run(10)
+  }
+  last.die()
+  world.run(10)
+  for (const node of nodes.slice(0, 3)) world.startNode(node.id, node.store)
+  world.run(chainReturnMs + 2_000)
+  const held = chainsOf(world).filter(({ members }) => members.join() === last.id)
+  t.true(held.length > 0)
+  const remove = { kind: 'change.submit', change: 'remove', node: last.id } as const
+  const refused = world.call('error', { ...remove, force: true, acceptLoss: false })
+  t.is(refused.code, 'CHANGE_REFUSED')
+  t.regex(refused.message, /--accept-loss/)
+  t.regex(world.status.notices.join('\n'), /node remove n4 --force --accept-loss/)
+  world.call('change.submit.ok', { ...remove, force: true, acceptLoss: true })
+  world.until(() => world.isSettled(['n1', 'n2', 'n3']), 'the others')
+  t.true(isWhole(world))
+})
+
+test('a leave does not go below the copies that there are while an owner is down', (t) => {
+  const { world, nodes } = servingWorld(4, long)
+  nodes[0]?.die()
+  world.run(10)
+  nodes[1]?.leave()
+  world.run(2_000)
+  t.true(world.ring?.placement.nodes.includes('n2'))
+  const [change] = world.status.changes
+  t.regex(change?.reason ?? '', /n1.*down, and data is to be copied there/)
+  const again = nodes[0]?.restart() as FakeNode
+  world.untilSettled([...nodes.slice(2), again])
+  t.true(isWhole(world))
+})
+
+test('the manager goes on in the middle of a switch', (t) => {
+  const { world, nodes } = servingWorld(4, long)
+  const joiner = world.startNode()
+  world.until(() => world.ring?.change?.switching === true, 'switching')
+  world.killManager()
+  world.run(500)
+  world.startManager()
+  world.untilSettled([...nodes, joiner])
+  t.true(isWhole(world))
+})
+
+test('who is dropped for long is evicted, and joins as new', (t) => {
+  const { world, nodes } = servingWorld(5, { ...chained, evictAfterMs: 3_000 })
+  nodes[0]?.pause()
+  world.until(() => world.isSettled(['n2', 'n3', 'n4', 'n5']), 'an eviction')
+  t.true(isWhole(world))
+  t.false(nodes[0]?.isAlive)
+})
