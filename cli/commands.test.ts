@@ -97,14 +97,22 @@ test.serial('status --json has the shape that scripts rely on', async (t) => {
   t.is(report.nodes.length, 4)
   for (const node of report.nodes) {
     const fields =
-      'bytes handoff hints id incarnation keys ownership pid readOnly reason repair socket state vnodes'
+      'bytes handoff hints id incarnation keys operations ownership pid readOnly reason repair socket state vnodes'
     t.is(Object.keys(node).sort().join(' '), fields)
     t.is(node.state, 'active')
     t.is(node.vnodes, 3)
+    t.true((node.operations?.coordinated.puts ?? -1) >= 0)
   }
+  const total = (part: 'coordinated' | 'replicated') =>
+    report.nodes.reduce((sum, { operations }) => sum + (operations?.[part].puts ?? 0), 0)
+  t.true(total('coordinated') > 0)
+  t.true(total('replicated') > total('coordinated'), 'each put has several replicas')
   t.true(Math.abs(report.nodes.reduce((sum, { ownership }) => sum + ownership, 0) - 1) < 1e-9)
   const table = await gtstore('status')
-  t.regex(table.stdout, /^swarm "default" is serving: epoch \d+, N=3 R=2 W=2, durability write/)
+  t.regex(
+    table.stdout,
+    /^swarm "default" is serving: epoch \d+, N=3 R=2 W=2, durability write, mode latest/,
+  )
   t.regex(table.stdout, /^n4 +1 +\d+ +active +3 +25\.0 % /m)
   t.false(table.stdout.includes('\x1b'), 'no colour without a terminal')
 })

@@ -1,18 +1,19 @@
 /**
- * `gtstore put|get|delete`: one call of the library each. Values are bytes here: what came from a
- * file or a pipe goes back out byte for byte, and a newline is added on a terminal only.
+ * `gtstore put|get|delete|create|read|update`: one call of the library each. Values are bytes here: what
+ * came from a file or a pipe goes back out byte for byte, and a newline is added on a terminal only.
  */
-import { isUtf8 } from 'node:buffer'
 import { readFileSync, statSync } from 'node:fs'
-import { type Client, init } from '../client/index.js'
+import { type Client, type Found, init } from '../client/index.js'
 import { requireRunDirectory } from '../shared/os/reach.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import { CommandError, exitCodes } from './errors.js'
+import { explain } from './explain.js'
 import { type Context, keyNamed } from './options.js'
+import { asJson } from './output.js'
 import { catchSignals } from './signals.js'
 import { valueBytesLimit } from './swarm-options.js'
 
-interface CallFlags {
+export interface CallFlags {
   readonly via?: string
   readonly timeout?: number
 }
@@ -21,23 +22,75 @@ interface WriteFlags extends CallFlags {
   readonly writeQuorum?: number
 }
 
+interface PutFlags extends WriteFlags {
+  readonly ifAbsent?: boolean
+  readonly ifPresent?: boolean
+  readonly ifVersion?: string
+  readonly context?: string
+}
+
 interface GetFlags extends CallFlags {
   readonly readQuorum?: number
   readonly meta?: boolean
+  readonly explain?: boolean
 }
 
-type Bytes = Client<Uint8Array, Buffer>
+export type Bytes = Client<Uint8Array, Buffer>
 
-export async function put(
+export function put(
+  context: Context,
+  flags: PutFlags,
+  key: string,
+  value: string,
+): Promise<number> {
+  return write(context, flags, key, value, (client, name, bytes, signal) =>
+    client.put(name, bytes, { ...wishesOf(flags), signal }),
+  )
+}
+
+export function create(
   context: Context,
   flags: WriteFlags,
   key: string,
   value: string,
 ): Promise<number> {
+  return write(context, flags, key, value, (client, name, bytes, signal) =>
+    client.create(name, bytes, { w: flags.writeQuorum, signal }),
+  )
+}
+
+export function update(
+  context: Context,
+  flags: PutFlags,
+  key: string,
+  value: string,
+): Promise<number> {
+  const { writeQuorum: w, ifVersion, context: seen } = flags
+  return write(context, flags, key, value, (client, name, bytes, signal) =>
+    client.update(name, bytes, { w, ifVersion, context: seen, signal }),
+  )
+}
+
+export function wishesOf({ writeQuorum, ifAbsent, ifPresent, ifVersion, context }: PutFlags) {
+  return { w: writeQuorum, ifAbsent, ifPresent, ifVersion, context }
+}
+
+async function write(
+  context: Context,
+  flags: WriteFlags,
+  key: string,
+  value: string,
+  work: (
+    client: Bytes,
+    name: Buffer,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+  ) => Promise<{ readonly version: string }>,
+): Promise<number> {
   const name = keyNamed(key)
   const bytes = await valueNamed(value)
   return withClient(context, flags, async (client, signal) => {
-    const { version } = await client.put(name, bytes, { w: flags.writeQuorum, signal })
+    const { version } = await work(client, name, bytes, signal)
     if (context.output.json) context.output.result({ key, version }, () => '')
     return exitCodes.ok
   })
@@ -46,33 +99,46 @@ export async function put(
 export async function get(context: Context, flags: GetFlags, key: string): Promise<number> {
   const name = keyNamed(key)
   return withClient(context, flags, async (client, signal) => {
-    const found = await client.get(name, { r: flags.readQuorum, signal })
+    const options = { r: flags.readQuorum, signal }
+    if (flags.explain === true) {
+      return explain(context, key, await client.explain(name, options))
+    }
+    const found = await client.get(name, options)
     if (found === undefined) {
       const next = `\`${context.command} put\` stores one; keys are compared byte for byte`
       throw new CommandError(exitCodes.keyNotFound, `there is no key ${JSON.stringify(key)}`, next)
     }
-    const { value, version, node } = found
-    if (context.output.json) {
-      context.output.result({ key, value: asJson(value), version, node }, () => '')
-      return exitCodes.ok
-    }
-    await context.output.bytes(value)
-    if (process.stdout.isTTY) await context.output.bytes(Buffer.from('\n'))
-    if (flags.meta === true) context.output.note(`version ${version}\nnode ${node}`)
+    await show(context, key, found, flags.meta === true)
     return exitCodes.ok
   })
 }
 
-export async function remove(context: Context, flags: WriteFlags, key: string): Promise<number> {
-  const name = keyNamed(key)
-  return withClient(context, flags, async (client, signal) => {
-    const { existed } = await client.delete(name, { w: flags.writeQuorum, signal })
-    context.output.result({ key, existed }, () => `existed: ${existed}`)
-    return exitCodes.ok
-  })
+/** Siblings are told apart by lines: each ends with a newline where there are several. */
+async function show(
+  { output, command }: Context,
+  key: string,
+  { value, version, node, values, context }: Found<Buffer>,
+  meta: boolean,
+): Promise<void> {
+  if (output.json) {
+    const siblings = values && { values: values.map(asJson), context }
+    output.result({ key, value: asJson(value), version, node, ...siblings }, () => '')
+    return
+  }
+  const several = values !== undefined && values.length > 1
+  for (const each of several ? values : [value]) {
+    await output.bytes(each)
+    if (several || process.stdout.isTTY) await output.bytes(Buffer.from('\n'))
+  }
+  if (meta) output.note(`version ${version}\nnode ${node}`)
+  if (several) {
+    const how = `\`${command} put --context\` puts one in their place`
+    output.note(`${values.length} values were written at the same time, oldest first: ${how}`)
+  }
+  if (context !== undefined) output.note(`context ${context}`)
 }
 
-async function withClient(
+export async function withClient(
   { swarm, run }: Context,
   { via, timeout }: CallFlags,
   work: (client: Bytes, signal: AbortSignal) => Promise<number>,
@@ -92,12 +158,6 @@ async function withClient(
 /** Interrupted, nobody waits for what is still in flight. */
 async function finish(client: Bytes, interrupted: AbortSignal): Promise<void> {
   if (!interrupted.aborted) await client.finalize()
-}
-
-/** Text as it is; bytes that are no text as base64, in an object, so that nothing else looks alike. */
-function asJson(value: Uint8Array): string | { base64: string } {
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-  return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }
 }
 
 /** `-` is stdin, `@file` a file, anything else the value itself. */

@@ -15,7 +15,7 @@ import type { StatusReport } from '../shared/protocol/messages.js'
 import { exitCodes } from './errors.js'
 import { askManagerMs, freeBytesLeast } from './limits.js'
 import type { Context } from './options.js'
-import { formatBytes, paint } from './output.js'
+import { formatBytes, formatQuorums, paint } from './output.js'
 
 type Verdict = 'ok' | 'warning' | 'wrong'
 
@@ -130,8 +130,8 @@ function options({ data, swarm, command }: Context): Look {
   if (stored.swarm !== swarm) {
     return ['wrong', `the data is that of swarm "${stored.swarm}"`, `${command} --swarm NAME`]
   }
-  const { replicas, readQuorum, writeQuorum, durability } = stored
-  return ['ok', `N=${replicas} R=${readQuorum} W=${writeQuorum}, durability ${durability}`]
+  const { durability, mode } = stored
+  return ['ok', `${formatQuorums(stored)}, durability ${durability}, mode ${mode}`]
 }
 
 function processes({ run, command }: Context): Look {

@@ -39,6 +39,8 @@ export interface Failure {
   readonly message: string
   readonly next: string
   readonly definite: boolean
+  /** Of a condition that failed: the version that the key has; absent where it is missing. */
+  readonly version?: string | undefined
 }
 
 const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: string] } = {
@@ -85,8 +87,8 @@ export function describeFailure(error: unknown): Failure {
   }
   if (error instanceof GTStoreError) {
     const [exitCode, next] = advice[error.code]
-    const { code, message, definite } = error
-    return { code, exitCode, message, next, definite }
+    const { code, message, definite, version } = error
+    return { code, exitCode, message, next, definite, version }
   }
   return unexpected(error)
 }

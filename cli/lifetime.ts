@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Mode } from '../shared/data/mode.js'
 import { startTimeOf } from '../shared/os/linux.js'
 import { openLog } from '../shared/os/log.js'
 import { listProcesses, writeProcessFile } from '../shared/os/process-files.js'
@@ -42,6 +43,7 @@ export interface Started {
   readonly readQuorum: number
   readonly writeQuorum: number
   readonly durability: Durability
+  readonly mode: Mode
   readonly run: string
   readonly data: string
   readonly seconds: number
@@ -114,7 +116,7 @@ async function live(life: LifetimeOptions): Promise<number> {
 
 function describe(life: LifetimeOptions, readiness: Readiness, began: Date): Started {
   const { run, data, options } = life
-  const { swarm, replicas, readQuorum, writeQuorum, durability } = options
+  const { swarm, replicas, readQuorum, writeQuorum, durability, mode } = options
   const { state, active, needed } = readiness
   return {
     swarm,
@@ -125,6 +127,7 @@ function describe(life: LifetimeOptions, readiness: Readiness, began: Date): Sta
     readQuorum,
     writeQuorum,
     durability,
+    mode,
     run,
     data,
     seconds: (Date.now() - began.getTime()) / 1000,

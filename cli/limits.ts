@@ -40,6 +40,8 @@ export const printedBytesMax = 10 * 1024 * 1024
 export const startBytesLeast = 1024 * 1024
 /** Free space below this is reported by `doctor`. */
 export const freeBytesLeast = 1024 * 1024 * 1024
+/** How many keys `delete --all` deletes at once. */
+export const deletesInFlight = 64
 /** How long a process may take to end after SIGKILL, or to be seen paused. */
 export const signalMs = 5_000
 /** A node that was started again serves within this time, unless its store is large. */

@@ -3,8 +3,10 @@
  * --json data is one JSON document (or one a line), and a failure is one on stderr. Colour only on a
  * terminal that has it (NO_COLOR and FORCE_COLOR are heeded by `hasColors`).
  */
+import { isUtf8 } from 'node:buffer'
 import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
+import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import { describeFailure, type Failure } from './errors.js'
 
 type Format = Parameters<typeof styleText>[0]
@@ -44,8 +46,8 @@ export function createOutput(json: boolean): Output {
   }
 }
 
-function failureJson({ code, message, next, definite }: Failure): string {
-  return JSON.stringify({ error: { code, message, next, definite } })
+function failureJson({ code, message, next, definite, version }: Failure): string {
+  return JSON.stringify({ error: { code, message, next, definite, version } })
 }
 
 function failureText({ message, next, definite }: Failure): string {
@@ -76,6 +78,12 @@ function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EPIPE' || code === 'EIO'
 }
 
+/** Text as it is; bytes that are no text as base64, in an object, so that nothing else looks alike. */
+export function asJson(value: Uint8Array): string | { base64: string } {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }
+}
+
 /** `1.5 MB`, for people; --json gives the number. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
@@ -83,6 +91,14 @@ export function formatBytes(bytes: number): string {
   let unit = 0
   for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+}
+
+/** In a chain there is nothing to choose: all confirm, one reads. */
+export function formatQuorums(
+  of: Pick<SwarmOptions, 'mode' | 'replicas' | 'readQuorum' | 'writeQuorum'>,
+): string {
+  const { mode, replicas, readQuorum, writeQuorum } = of
+  return mode === 'chain' ? `N=${replicas}` : `N=${replicas} R=${readQuorum} W=${writeQuorum}`
 }
 
 /** Columns without borders: readable, and still cut by `awk`. */

@@ -110,6 +110,18 @@ function withSwarmOptions(command: Command): Command {
     .option('--replicas <n>', 'N: copies of every key (3)', integer(1, nodesMax))
     .option('--read-quorum <r>', 'R: owners that answer a get (N/2+1)', integer(1, nodesMax))
     .option('--write-quorum <w>', 'W: owners that confirm a put (N/2+1)', integer(1, nodesMax))
+    .addOption(
+      new Option(
+        '--replication <kind>',
+        'quorum: R and W of N owners; chain: all in turn, with atomic conditions (quorum)',
+      ).choices(['quorum', 'chain']),
+    )
+    .addOption(
+      new Option(
+        '--conflicts <rule>',
+        'of values written at the same time keep the latest, or all as siblings (latest)',
+      ).choices(['latest', 'siblings']),
+    )
     .option('--virtual-nodes <v>', 'tokens of each node (3)', integer(1, virtualNodesMax))
     .addOption(
       new Option('--durability <kind>', 'what an acknowledged write survives (sync)').choices(
@@ -127,6 +139,7 @@ function withSwarmOptions(command: Command): Command {
       '--sloppy',
       'hints count towards W: writes go on with fewer owners, reads may miss them',
     )
+    .option('--log-operations', 'every node logs each operation with its outcome')
     .option(
       '--handoff-rate <bytes>',
       'bytes per second that a node receives by handoffs (0: no limit)',
@@ -142,17 +155,70 @@ function logLevel(): Option {
 function addDataCommands(program: Command): void {
   withCallOptions(program.command('put <key> <value>'))
     .description('store a value: the text, @FILE, or - for stdin, byte for byte')
-    .option('-w, --write-quorum <w>', 'owners that must confirm', integer(1, nodesMax))
+    .addOption(writeQuorum())
+    .option('--if-absent', 'only if the key has no value (replication: chain)')
+    .option('--if-present', 'only if the key has a value')
+    .addOption(ifVersion())
+    .addOption(causalContext())
     .action(action(async () => (await import('./data.js')).put))
-  withCallOptions(program.command('get <key>'))
-    .description('print the value of a key')
+  withReadOptions(program.command('get <key>'))
+    .description('print the value of a key, or its siblings, one a line')
+    .option('--explain', 'instead: which owner has what, who answered, and why this value')
+    .action(action(async () => (await import('./data.js')).get))
+  withCallOptions(program.command('delete [key]'))
+    .description('delete a key, or many')
+    .addOption(writeQuorum())
+    .option('--if-present', 'only if the key has a value')
+    .addOption(ifVersion())
+    .addOption(causalContext())
+    .option('--node <id>', 'all keys that this node stores, from all their owners', nodeId)
+    .option('--all', 'all keys')
+    .option('--yes', 'with --node and --all: really')
+    .action(action(async () => (await import('./delete.js')).remove))
+  addRecordCommands(program)
+}
+
+/** Create, read, update; delete is one of them already. */
+function addRecordCommands(program: Command): void {
+  withCallOptions(program.command('create <key> <value>'))
+    .description('store a value where the key has none (exit code 4); value as for put')
+    .addOption(writeQuorum())
+    .action(action(async () => (await import('./data.js')).create))
+  withReadOptions(program.command('read <key>'))
+    .description('the same as get')
+    .action(action(async () => (await import('./data.js')).get))
+  withCallOptions(program.command('update <key> <value>'))
+    .description('store a value where the key has one already (exit code 4); value as for put')
+    .addOption(writeQuorum())
+    .addOption(ifVersion())
+    .addOption(causalContext())
+    .action(action(async () => (await import('./data.js')).update))
+  program
+    .command('scan')
+    .description('print keys and values as they are stored, one pair a line')
+    .option('--node <id>', 'what this node stores', nodeId)
+    .option('--all', 'every key of the swarm, once')
+    .action(action(async () => (await import('./scan.js')).scan))
+}
+
+function writeQuorum(): Option {
+  const what = 'owners that must confirm'
+  return new Option('-w, --write-quorum <w>', what).argParser(integer(1, nodesMax))
+}
+
+function ifVersion(): Option {
+  return new Option('--if-version <v>', 'only if the key has this version (replication: chain)')
+}
+
+function causalContext(): Option {
+  const what = 'supersedes what the get saw that gave this (conflicts: siblings)'
+  return new Option('--context <c>', what)
+}
+
+function withReadOptions(command: Command): Command {
+  return withCallOptions(command)
     .option('-r, --read-quorum <r>', 'owners that must answer', integer(1, nodesMax))
     .option('--meta', 'its version and the node that answered, on stderr')
-    .action(action(async () => (await import('./data.js')).get))
-  withCallOptions(program.command('delete <key>'))
-    .description('delete a key')
-    .option('-w, --write-quorum <w>', 'owners that must confirm', integer(1, nodesMax))
-    .action(action(async () => (await import('./data.js')).remove))
 }
 
 function withCallOptions(command: Command): Command {

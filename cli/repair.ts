@@ -27,6 +27,7 @@ export async function repair(context: Context, flags: { node?: NodeId }): Promis
   const { run, output, command } = context
   requireRunDirectory(run)
   await using admin = await openAdmin({ run })
+  refuseChains(admin)
   const members = membersToAsk(context, admin, flags.node)
   const signals = catchSignals()
   const passes = await repairAll(admin, members, signals.first)
@@ -44,6 +45,14 @@ export async function repair(context: Context, flags: { node?: NodeId }): Promis
   if (complete) return exitCodes.ok
   if (!output.json) output.note(whyIncomplete(totals.skipped, failed, command))
   return exitCodes.failure
+}
+
+/** Newest-wins between members would bypass the order of the chain. */
+function refuseChains(admin: Admin): void {
+  if (admin.ring()?.chains === undefined) return
+  const message =
+    'a chain has nothing to repair: a member whose copy is damaged leaves it, and is copied to anew'
+  throw new GTStoreError('UNSUPPORTED', message)
 }
 
 function membersToAsk(context: Context, admin: Admin, node: NodeId | undefined): Member[] {

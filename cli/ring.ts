@@ -5,7 +5,7 @@ import { Ring } from '../shared/ring/ring.js'
 import { rangeWidth, tokenOf } from '../shared/ring/token.js'
 import { CommandError, exitCodes } from './errors.js'
 import { type Context, keyNamed } from './options.js'
-import { formatTable } from './output.js'
+import { formatQuorums, formatTable } from './output.js'
 
 export async function ring(context: Context, flags: { key?: string }): Promise<number> {
   const description = openRingFiles(context.run).newest()
@@ -25,12 +25,17 @@ export function noRing({ run, command }: Context): CommandError {
 
 function printOwners({ output }: Context, description: RingDescription, key: string): number {
   const token = tokenOf(keyNamed(key))
-  const { owners } = new Ring(description).arcOf(token)
+  const { owners, chain } = new Ring(description).arcOf(token)
   const { epoch } = description
-  output.result({ key, token, owners, epoch }, () =>
-    [`key     ${key}`, `token   ${token}`, `owners  ${owners.join(' ')}`, `epoch   ${epoch}`].join(
-      '\n',
-    ),
+  const reader = chain && { reader: chain.reader }
+  output.result({ key, token, owners, ...reader, epoch }, () =>
+    [
+      `key     ${key}`,
+      `token   ${token}`,
+      `owners  ${owners.join(chain === undefined ? ' ' : ' -> ')}`,
+      ...(chain === undefined ? [] : [`reader  ${chain.reader}`]),
+      `epoch   ${epoch}`,
+    ].join('\n'),
   )
   return exitCodes.ok
 }
@@ -48,11 +53,12 @@ async function printRing({ output }: Context, description: RingDescription): Pro
     `${(share * 100).toFixed(1)} %`,
   ])
   const table = output.json ? '' : await formatTable(['token', 'node', 'share'], rows)
-  const step = change === undefined ? 'settled' : 'copying'
+  const step = change === undefined ? 'settled' : change.switching ? 'switching' : 'copying'
   const quorums = { replicas, readQuorum, writeQuorum }
   output.result({ epoch, step, ...quorums, members, vnodes }, () => {
     const members_ = `${members.length} members`
-    const head = `epoch ${epoch} (${step}), N=${replicas} R=${readQuorum} W=${writeQuorum}`
+    const mode = description.chains === undefined ? 'latest' : 'chain'
+    const head = `epoch ${epoch} (${step}), ${formatQuorums({ mode, ...quorums })}`
     return `${head}, ${members_}\n${table}`
   })
   return exitCodes.ok

@@ -1,9 +1,10 @@
 /** `gtstore status`: what the manager knows of the swarm, for people a table, for scripts JSON. */
 import { openAdmin } from '../client/admin.js'
+import type { Mode } from '../shared/data/mode.js'
 import type { ChangeReport, NodeReport, StatusReport } from '../shared/protocol/messages.js'
 import { exitCodes } from './errors.js'
 import type { Context } from './options.js'
-import { formatBytes, formatTable, paint } from './output.js'
+import { formatBytes, formatQuorums, formatTable, paint } from './output.js'
 
 export async function status({ run, output }: Context): Promise<number> {
   await using admin = await openAdmin({ run })
@@ -21,15 +22,18 @@ const colours = {
 } as const
 
 async function describe(report: StatusReport): Promise<string> {
-  const { swarm, state, epoch, replicas, readQuorum, writeQuorum, durability } = report
+  const { swarm, state, epoch, replicas, durability, mode } = report
   const head = `swarm "${swarm}" is ${paint(process.stdout, colours[state], state)}`
   const missing = replicas - report.nodes.filter((node) => node.state === 'active').length
   const needed = state === 'forming' && missing > 0 ? ` (${missing} more needed)` : ''
-  const facts = `N=${replicas} R=${readQuorum} W=${writeQuorum}, durability ${durability}`
+  const facts = `${formatQuorums(report)}, durability ${durability}, mode ${mode}`
   const columns = ['node', 'life', 'pid', 'state', 'vnodes', 'share', 'keys', 'bytes', 'hints']
   return [
     `${head}${needed}: epoch ${epoch}, ${facts}, ${managerOf(report)}`,
-    await formatTable([...columns, 'socket', ''], report.nodes.map(nodeRow)),
+    await formatTable(
+      [...columns, 'socket', ''],
+      report.nodes.map((node) => nodeRow(node, mode)),
+    ),
     ...report.changes.map(changeLine),
     ...report.notices.map((notice) => `${paint(process.stdout, 'yellow', 'notice:')} ${notice}`),
   ].join('\n')
@@ -41,7 +45,7 @@ function managerOf({ manager }: StatusReport): string {
   return paint(process.stdout, 'red', 'the manager is down: a node answers')
 }
 
-function nodeRow(node: NodeReport): string[] {
+function nodeRow(node: NodeReport, mode: Mode): string[] {
   const { id, incarnation, pid, state, vnodes, ownership, keys, bytes, hints, socket } = node
   return [
     id,
@@ -52,10 +56,16 @@ function nodeRow(node: NodeReport): string[] {
     `${(ownership * 100).toFixed(1)} %`,
     keys === null ? '?' : String(keys),
     bytes === null ? '?' : formatBytes(bytes),
-    hints === null ? '?' : String(hints.keys),
+    hintsIn(mode, hints),
     socket,
     remarkOf(node),
   ]
+}
+
+/** A chain keeps none: who is away is copied to when it is back. */
+function hintsIn(mode: Mode, hints: NodeReport['hints']): string {
+  if (mode === 'chain') return '-'
+  return hints === null ? '?' : String(hints.keys)
 }
 
 const stateColours: { readonly [S in NodeReport['state']]?: 'green' | 'red' } = {

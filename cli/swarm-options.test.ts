@@ -1,6 +1,6 @@
 import test from 'ava'
 import { describeFailure } from './errors.js'
-import { settleOptions } from './swarm-options.js'
+import { type SwarmFlags, settleOptions } from './swarm-options.js'
 
 test('a new swarm has six nodes, three replicas and majorities as quorums', (t) => {
   t.deepEqual(settleOptions('s', {}, undefined), {
@@ -80,4 +80,38 @@ test('a contradiction or an impossible quorum is a usage error that names both v
     refused(() => settleOptions('s', { writeQuorum: 4 }, undefined)),
     /--write-quorum 4 .*3 replicas/,
   )
+})
+
+test('replication and conflicts choose the mode; a chain has no quorums to choose', (t) => {
+  const modeOf = (flags: SwarmFlags) => settleOptions('s', flags, undefined).mode
+  t.is(modeOf({ replication: 'quorum' }), 'latest')
+  t.is(modeOf({ conflicts: 'siblings' }), 'siblings')
+  t.is(modeOf({ replication: 'quorum', conflicts: 'siblings' }), 'siblings')
+  t.is(modeOf({ replication: 'chain', conflicts: 'latest' }), 'chain')
+  const chain = settleOptions('s', { replication: 'chain', replicas: 4 }, undefined)
+  t.like(chain, { mode: 'chain', replicas: 4, readQuorum: 1, writeQuorum: 4 })
+  t.is(settleOptions('s', { replication: 'chain', conflicts: 'latest' }, chain), chain)
+  const siblings = settleOptions('s', { conflicts: 'siblings', logOperations: true }, undefined)
+  t.is(settleOptions('s', { replication: 'quorum', logOperations: true }, siblings), siblings)
+  for (const [flags, stored, message] of [
+    [{ replication: 'chain', conflicts: 'siblings' }, undefined, /no siblings/],
+    [{ replication: 'chain', readQuorum: 1 }, undefined, /--read-quorum .*every member/],
+    [
+      { replication: 'chain', writeQuorum: 3, sloppy: true },
+      undefined,
+      /--write-quorum and --sloppy/,
+    ],
+    [{ writeQuorum: 4 }, chain, /--write-quorum .*every member/],
+    [{ replication: 'quorum' }, chain, /with --replication chain, but --replication quorum/],
+    [{ conflicts: 'siblings' }, chain, /with --conflicts latest, but --conflicts siblings/],
+    [{ replication: 'chain' }, siblings, /with --replication quorum, but --replication chain/],
+    [{ conflicts: 'latest' }, siblings, /with --conflicts siblings, but --conflicts latest/],
+    [{ logOperations: true }, chain, /made without --log-operations, but --log-operations/],
+  ] as const) {
+    const { exitCode, message: said } = describeFailure(
+      t.throws(() => settleOptions('s', flags, stored)),
+    )
+    t.is(exitCode, 2)
+    t.regex(said, message)
+  }
 })

@@ -3,6 +3,7 @@
  * them. Data that was written with N=3 is not N=5 because a flag says so; an `up` that asks for
  * something else than what is stored is refused, with both values named.
  */
+import type { Mode } from '../shared/data/mode.js'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import { evictAfterMsDefault, valueBytesMaxDefault } from '../shared/runtime/limits.js'
 import { CommandError, exitCodes } from './errors.js'
@@ -10,8 +11,13 @@ import { formatDuration } from './quantities.js'
 
 type Asked = { readonly [K in keyof Omit<SwarmOptions, 'swarm'>]?: SwarmOptions[K] | undefined }
 
+type Replication = 'quorum' | 'chain'
+type Conflicts = 'latest' | 'siblings'
+
 /** What was asked for, by the names of the command line; what is left out is stored or has a default. */
-export interface SwarmFlags extends Omit<Asked, 'evictAfterMs' | 'handoffBytesPerSecond'> {
+export interface SwarmFlags extends Omit<Asked, 'evictAfterMs' | 'handoffBytesPerSecond' | 'mode'> {
+  readonly replication?: Replication
+  readonly conflicts?: Conflicts
   /** Milliseconds. */
   readonly evictAfter?: number
   /** Bytes per second. */
@@ -29,7 +35,7 @@ export const evictAfterMsMost = 24 * 60 * 60_000
 /** Below, one batch of a handoff would take minutes. */
 export const handoffRateLeast = 1_024
 
-const flagNames: { readonly [K in keyof Asked]-?: string } = {
+const flagNames: { readonly [K in Exclude<keyof Asked, 'mode'>]-?: string } = {
   nodes: '--nodes',
   replicas: '--replicas',
   readQuorum: '--read-quorum',
@@ -41,7 +47,6 @@ const flagNames: { readonly [K in keyof Asked]-?: string } = {
   evictAfterMs: '--evict-after',
   sloppy: '--sloppy',
   handoffBytesPerSecond: '--handoff-rate',
-  mode: '--replication',
   logOperations: '--log-operations',
 }
 
@@ -51,14 +56,21 @@ export function settleOptions(
   flags: SwarmFlags,
   stored: SwarmOptions | undefined,
 ): SwarmOptions {
+  const { replication, conflicts } = flags
   const asked: Asked = {
     ...flags,
     evictAfterMs: flags.evictAfter,
     handoffBytesPerSecond: flags.handoffRate,
+    mode: stored?.mode ?? modeOf(replication, conflicts),
   }
+  if (asked.mode === 'chain') refuseQuorumOptions(asked)
   if (stored === undefined) return withDefaults(swarm, asked)
   refuseContradiction('--swarm', swarm, stored.swarm)
-  for (const name of Object.keys(flagNames) as (keyof Asked)[]) {
+  const { mode } = stored
+  const made = { replication: mode === 'chain' ? mode : 'quorum', conflicts: conflictsOf(mode) }
+  refuseContradiction('--replication', replication ?? made.replication, made.replication)
+  refuseContradiction('--conflicts', conflicts ?? made.conflicts, made.conflicts)
+  for (const name of Object.keys(flagNames) as (keyof typeof flagNames)[]) {
     const value = asked[name]
     if (value === undefined) continue
     const write = (option: unknown) =>
@@ -66,6 +78,38 @@ export function settleOptions(
     refuseContradiction(flagNames[name], write(value), write(stored[name]))
   }
   return stored
+}
+
+function modeOf(replication: Replication = 'quorum', conflicts: Conflicts = 'latest'): Mode {
+  if (replication === 'quorum') return conflicts
+  if (conflicts === 'latest') return 'chain'
+  throw new CommandError(
+    exitCodes.usage,
+    'a chain orders all writes of a key: with --replication chain there are no siblings',
+    'leave out --conflicts siblings, or --replication chain',
+  )
+}
+
+/** A chain has no concurrent writes: its conflicts are none. */
+function conflictsOf(mode: Mode): Conflicts {
+  return mode === 'siblings' ? mode : 'latest'
+}
+
+/** In a chain all members confirm a write and one answers a read, whatever somebody asks for. */
+function refuseQuorumOptions({ readQuorum, writeQuorum, sloppy }: Asked): void {
+  const asked = [
+    readQuorum === undefined ? [] : ['--read-quorum'],
+    writeQuorum === undefined ? [] : ['--write-quorum'],
+    sloppy === true ? ['--sloppy'] : [],
+  ].flat()
+  const [first] = asked
+  if (first === undefined) return
+  throw new CommandError(
+    exitCodes.usage,
+    `${asked.join(' and ')} belongs to quorum replication: in a chain every member confirms a ` +
+      'write, and one answers a read',
+    `leave ${first} out, or choose --replication quorum`,
+  )
 }
 
 function refuseContradiction(flag: string, asked: string, stored: string): void {
@@ -82,9 +126,10 @@ function refuseContradiction(flag: string, asked: string, stored: string): void 
 
 function withDefaults(swarm: string, asked: Asked): SwarmOptions {
   const replicas = asked.replicas ?? 3
+  const { mode = 'latest' } = asked
   const majority = Math.floor(replicas / 2) + 1
-  const readQuorum = asked.readQuorum ?? majority
-  const writeQuorum = asked.writeQuorum ?? majority
+  const readQuorum = asked.readQuorum ?? (mode === 'chain' ? 1 : majority)
+  const writeQuorum = asked.writeQuorum ?? (mode === 'chain' ? replicas : majority)
   refuseQuorum('--read-quorum', readQuorum, replicas)
   refuseQuorum('--write-quorum', writeQuorum, replicas)
   return {
@@ -100,7 +145,7 @@ function withDefaults(swarm: string, asked: Asked): SwarmOptions {
     evictAfterMs: asked.evictAfterMs ?? evictAfterMsDefault,
     sloppy: asked.sloppy ?? false,
     handoffBytesPerSecond: asked.handoffBytesPerSecond ?? 0,
-    mode: asked.mode ?? 'latest',
+    mode,
     logOperations: asked.logOperations ?? false,
   }
 }

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from '../client/admin.js'
+import type { Mode } from '../shared/data/mode.js'
 import type { ChangeReport, NodeReport, StatusReport } from '../shared/protocol/messages.js'
 import { exitCodes } from './errors.js'
 import { watchPeriodMs } from './limits.js'
@@ -15,6 +16,7 @@ import { changeLine } from './status.js'
 type NodeTransfers = Pick<NodeReport, 'id' | 'state' | 'handoff' | 'hints' | 'repair'>
 
 interface Transfers {
+  readonly mode: Mode
   readonly nodes: readonly NodeTransfers[]
   readonly changes: readonly ChangeReport[]
 }
@@ -43,8 +45,9 @@ function clear(json: boolean): void {
   if (!json && process.stdout.isTTY) process.stdout.write('\x1b[H\x1b[2J')
 }
 
-function transfersOf({ nodes, changes }: StatusReport): Transfers {
+function transfersOf({ mode, nodes, changes }: StatusReport): Transfers {
   return {
+    mode,
     nodes: nodes.map(({ id, state, handoff, hints, repair }) => ({
       id,
       state,
@@ -56,15 +59,23 @@ function transfersOf({ nodes, changes }: StatusReport): Transfers {
   }
 }
 
-async function describe({ nodes, changes }: Transfers): Promise<string> {
-  const columns = ['node', 'state', 'ranges', 'keys', 'bytes', 'hints', 'bytes']
-  const repair = ['repair', 'ranges', 'received', 'given', 'skipped']
-  const table = await formatTable([...columns, ...repair], nodes.map(row))
+async function describe({ mode, nodes, changes }: Transfers): Promise<string> {
+  const columns = ['node', 'state', 'ranges', 'keys', 'bytes']
+  const kept = ['hints', 'bytes', 'repair', 'ranges', 'received', 'given', 'skipped']
+  // A chain has neither: who is away is copied to when it is back.
+  const table =
+    mode === 'chain'
+      ? await formatTable(columns, nodes.map(copiedRow))
+      : await formatTable([...columns, ...kept], nodes.map(row))
   return [table, ...changes.map(changeLine)].join('\n')
 }
 
 /** `?`: the node did not say. */
-function row({ id, state, handoff, hints, repair }: NodeTransfers): string[] {
+function row(node: NodeTransfers): string[] {
+  return [...copiedRow(node), ...keptRow(node)]
+}
+
+function copiedRow({ id, state, handoff }: NodeTransfers): string[] {
   return [
     id,
     state,
@@ -75,6 +86,11 @@ function row({ id, state, handoff, hints, repair }: NodeTransfers): string[] {
           String(handoff.keys),
           formatBytes(handoff.bytes),
         ]),
+  ]
+}
+
+function keptRow({ hints, repair }: NodeTransfers): string[] {
+  return [
     ...(hints === null ? ['?', '?'] : [String(hints.keys), formatBytes(hints.bytes)]),
     ...(repair === null
       ? ['?', '?', '?', '?', '?']

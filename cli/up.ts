@@ -15,7 +15,7 @@ import { CommandError, describeFailure, exitCodes, type Failure } from './errors
 import { type Started, superviseSwarm } from './lifetime.js'
 import { startBytesLeast } from './limits.js'
 import type { Context } from './options.js'
-import { paint } from './output.js'
+import { formatQuorums, paint } from './output.js'
 import { openPrinted } from './processes.js'
 import { catchSignals, signalExitCode } from './signals.js'
 import { type SwarmFlags, settleOptions } from './swarm-options.js'
@@ -165,15 +165,15 @@ export async function supervise(_context: Context, _flags: object, start: string
 
 function describe({ command }: Context, started: Started): string {
   const { swarm, state, seconds, run, data, nodes, needed } = started
-  const { replicas, readQuorum, writeQuorum, durability } = started
+  const { durability, mode } = started
   const bold = (text: string) => paint(process.stdout, 'bold', text)
   const head =
     state === 'forming'
       ? `forming: ${needed} more node${needed === 1 ? '' : 's'} needed`
       : `swarm "${swarm}" serves after ${seconds.toFixed(1)} s`
-  const quorums = `N=${replicas} R=${readQuorum} W=${writeQuorum}`
+  const facts = `${formatQuorums(started)}, durability ${durability}, mode ${mode}`
   return [
-    `${bold(head)}: ${nodes} node${nodes === 1 ? '' : 's'}, ${quorums}, durability ${durability}`,
+    `${bold(head)}: ${nodes} node${nodes === 1 ? '' : 's'}, ${facts}`,
     `  run directory   ${run}`,
     `  data directory  ${data}`,
     'Try:',

@@ -6,6 +6,7 @@ import {
   type Copy,
   CopyMerge,
   compareEntries,
+  copyOf,
   type Faults,
   type HeldKey,
   isFaultless,
@@ -41,7 +42,7 @@ function placeOf({ token, key }: Pick<Entry, 'token' | 'key'>): string {
 
 /** Feeds pages of the given sizes, in turn, to whoever is hungry. */
 function mergeAll(stores: readonly (readonly Entry[])[], sizes: readonly number[]): HeldKey[] {
-  const merge = new CopyMerge(nodes.slice(0, stores.length))
+  const merge = new CopyMerge(nodes.slice(0, stores.length), copyOf)
   const fed = stores.map(() => 0)
   const merged: HeldKey[] = []
   for (let turn = 0; ; turn++) {

@@ -19,11 +19,11 @@ export interface Copy {
   readonly isTombstone: boolean
 }
 
-export interface HeldKey {
+export interface HeldKey<C = Copy> {
   readonly token: Token
   readonly key: Uint8Array
   /** At most one of each node, at least one. */
-  readonly copies: readonly Copy[]
+  readonly copies: readonly C[]
 }
 
 /** What is wrong with the copies of one key. */
@@ -76,11 +76,16 @@ interface Stream {
   ended: boolean
 }
 
-/** Merges what the nodes hold; each is fed its entries in the order in which a dump gives them. */
-export class CopyMerge {
+/**
+ * Merges what the nodes hold; each is fed its entries in the order in which a dump gives them, and
+ * `copyOf` says what is kept of each.
+ */
+export class CopyMerge<C> {
   private readonly streams: readonly Stream[]
+  private readonly copyOf: (node: NodeId, entry: Entry) => C
 
-  constructor(nodes: readonly NodeId[]) {
+  constructor(nodes: readonly NodeId[], copyOf: (node: NodeId, entry: Entry) => C) {
+    this.copyOf = copyOf
     this.streams = nodes.map((node) => ({ node, entries: [], next: 0, ended: false }))
   }
 
@@ -99,15 +104,15 @@ export class CopyMerge {
   }
 
   /** The next key with all its copies; undefined while somebody is hungry, and at the end. */
-  next(): HeldKey | undefined {
+  next(): HeldKey<C> | undefined {
     if (this.streams.some(isHungry)) return undefined
     const first = this.first()
     if (first === undefined) return undefined
-    const copies: Copy[] = []
+    const copies: C[] = []
     for (const stream of this.streams) {
       const entry = stream.entries[stream.next]
       if (entry === undefined || compareEntries(entry, first) !== 0) continue
-      copies.push(copyOf(stream.node, entry))
+      copies.push(this.copyOf(stream.node, entry))
       stream.next++
     }
     return { token: first.token, key: first.key, copies }

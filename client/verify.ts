@@ -118,7 +118,7 @@ class Walk {
   }
 
   async run(): Promise<void> {
-    const merge = new CopyMerge(this.#readable())
+    const merge = new CopyMerge(this.#readable(), copyOf)
     const cursors = new Map<NodeId, Cursor>()
     while (merge.hungry.length > 0) {
       await Promise.all(merge.hungry.map((node) => this.#feed(merge, node, cursors)))
@@ -148,7 +148,7 @@ class Walk {
     return [...this.#members.keys()].filter((id) => !this.#unread.has(id))
   }
 
-  async #feed(merge: CopyMerge, node: NodeId, cursors: Map<NodeId, Cursor>): Promise<void> {
+  async #feed(merge: CopyMerge<Copy>, node: NodeId, cursors: Map<NodeId, Cursor>): Promise<void> {
     const page = await this.#page(node, cursors.get(node) ?? null, pageBytes)
     if (page?.next) cursors.set(node, page.next)
     merge.feed(node, page?.entries ?? [], !page?.next)
