@@ -382,6 +382,29 @@ test('a node that lost its range and got it back does not swallow what it wrote 
   t.deepEqual(get(cluster, 'n2.1').values, ['early', 'late'])
 })
 
+test('no dot is made while a wipe is under way', (t) => {
+  const cluster = fiveNodes()
+  cluster.write('c-1', 'n1.1', key, 'early')
+  cluster.advance(patienceMs)
+  // The process slept while the range went to n4 and back: it still holds the ring before.
+  const { engine } = cluster.seat('n1.1')
+  const others = ['n4', 'n2', 'n3', 'n1', 'n5']
+  const ring = evenRing(2, five)
+  const placement = { ...ring.placement, nodes: others }
+  const transfers = planTransfers(placement, ring.placement, () => true)
+  engine.isHeld = true
+  cluster.publish({ ...ring, placement, change: { plan: 7, next: ring.placement, transfers } })
+  cluster.write('c-2', 'n1.1', key, 'late')
+  cluster.advance(50)
+  t.deepEqual(stored(cluster, 'n1.1'), [])
+  t.is(cluster.answer('c-2'), undefined)
+  engine.isHeld = false
+  engine.sync()
+  cluster.advance(patienceMs)
+  t.is(outcome(cluster.answer('c-2')), 'write.ok')
+  t.deepEqual(get(cluster, 'n2.1').values, ['early', 'late'])
+})
+
 test('a lost coordinator: the write may have happened, and nobody else is asked', (t) => {
   const cluster = fiveNodes()
   cluster.mayArrive = ({ kind }) => kind !== 'replica.put'

@@ -23,7 +23,12 @@ import {
 } from '../shared/data/siblings.js'
 import type { Micros } from '../shared/data/version.js'
 import { Malformed } from '../shared/protocol/cbor.js'
-import { frameValuesMax, siblingsMax, siblingValuesMax } from '../shared/runtime/limits.js'
+import {
+  frameValuesMax,
+  siblingsMax,
+  siblingValuesMax,
+  staleRetryMs,
+} from '../shared/runtime/limits.js'
 import type { Desk } from './desk.js'
 import { operationOf } from './operations.js'
 import { QuorumWrite } from './quorum-write.js'
@@ -34,6 +39,8 @@ import { wipedForPlan } from './ring-keeper.js'
 export interface SiblingWritesOptions {
   readonly boot: number
   readonly valueBytesMax: number
+  /** A newer ring waits for its wipe. */
+  isAdopting(): boolean
 }
 
 /** The writes that this process coordinates, which draw their dots from one source. */
@@ -50,6 +57,12 @@ export class SiblingWrites {
   /** As an owner, or with a record that an earlier attempt has made. */
   coordinate(request: WriteRequest): void {
     const { runtime } = this.desk
+    if (request.made === undefined && this.options.isAdopting()) {
+      // Part of the store is going, and the actor has not changed yet. Nothing is late by it: no answer
+      // could pass the fence now.
+      runtime.after(staleRetryMs, 'write under the next ring', () => this.desk.route(request))
+      return
+    }
     const context = contextOf(request.context)
     const refusal =
       context === undefined
