@@ -3,6 +3,7 @@
  * before and after each step is durable, before and after each effect. What was killed is started again.
  */
 import test from 'ava'
+import type { Mode } from '../shared/data/mode.js'
 import type { FakeNode } from './node.fixture.js'
 import { type Kill, servingWorld, type Victim, type World } from './world.fixture.js'
 
@@ -108,25 +109,27 @@ const victims: readonly (readonly Victim[])[] = [
   ['manager', 'donor', 'receiver'],
 ]
 
-function run(story: Story, kill: Kill | undefined): World {
-  const { world, nodes } = servingWorld(4, { evictAfterMs: 2_000 })
+function run(story: Story, mode: Mode, kill: Kill | undefined): World {
+  const { world, nodes } = servingWorld(4, { evictAfterMs: 2_000, mode })
   world.boundaries = 0
   world.kill = kill
   const ended = story.tell(world, nodes)
-  world.until(ended, `the end of: ${story.name}, killed at ${JSON.stringify(kill)}`)
+  world.until(ended, `the end of: ${story.name} (${mode}), killed at ${JSON.stringify(kill)}`)
   return world
 }
 
-for (const story of stories) {
-  test(`killed at every boundary of ${story.name}`, (t) => {
-    t.timeout(120_000)
-    const { boundaries } = run(story, undefined)
-    t.true(boundaries > 5)
-    for (let at = 1; at <= boundaries; at++) {
-      for (const killed of victims) {
-        const world = run(story, { at, victims: killed })
-        t.is(world.kill, undefined, `they were killed at ${at}`)
+for (const mode of ['latest', 'chain'] as const) {
+  for (const story of stories) {
+    test(`${mode}: killed at every boundary of ${story.name}`, (t) => {
+      t.timeout(120_000)
+      const { boundaries } = run(story, mode, undefined)
+      t.true(boundaries > 5)
+      for (let at = 1; at <= boundaries; at++) {
+        for (const killed of victims) {
+          const world = run(story, mode, { at, victims: killed })
+          t.is(world.kill, undefined, `they were killed at ${at}`)
+        }
       }
-    }
-  })
+    })
+  }
 }
