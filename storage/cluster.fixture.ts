@@ -171,6 +171,8 @@ export class Cluster {
   readonly dead = new Set<number>()
   /** Nodes whose disks have too little room. */
   readonly fullDisks = new Set<NodeId>()
+  /** `from>to`: nothing more is taken for it. */
+  readonly fullQueues = new Set<string>()
   /** Of nodes that are added from now on. */
   sloppy = false
   mode: Mode = 'latest'
@@ -345,6 +347,11 @@ export class Cluster {
     return !isIdle
   }
 
+  /** Nothing is on its way. */
+  get isQuiet(): boolean {
+    return this.queue.length === 0
+  }
+
   /** One delivery over a link that `choose` picks by its index, in the order of sending there. */
   stepOver(choose: (links: number) => number): boolean {
     const links = [...new Set(this.queue.map(({ from, to }) => `${from}>${to}`))]
@@ -390,6 +397,19 @@ export class Cluster {
     this.run()
   }
 
+  /** Time passes and timers fire, but nothing arrives. */
+  elapse(ms: Millis): void {
+    const end = this.nowMs + ms
+    for (;;) {
+      const due = this.timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+      if (due === undefined) break
+      this.timers = this.timers.filter((timer) => timer !== due)
+      this.nowMs = Math.max(this.nowMs, due.at)
+      due.fire()
+    }
+    this.nowMs = end
+  }
+
   /** The newest answer that a client got. */
   answer(client: Address): Message | undefined {
     return this.inbox.get(client)?.at(-1)
@@ -422,6 +442,7 @@ export class Cluster {
       hostMicros: () => this.hostMicros,
       random: () => this.random(),
       send: (to, message) => {
+        if (this.fullQueues.has(`${self}>${to}`)) return false
         this.queue.push({ from: self, to, message })
         return true
       },

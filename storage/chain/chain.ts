@@ -204,7 +204,10 @@ export class Chain implements Department {
 
   private keepLinks(successors: ReadonlySet<Address | undefined>): void {
     for (const [peer, link] of this.links) {
-      if (successors.has(peer)) continue
+      if (successors.has(peer)) {
+        link.renew()
+        continue
+      }
       link.stop()
       this.links.delete(peer)
     }

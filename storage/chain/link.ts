@@ -54,6 +54,11 @@ export class Link {
     this.cancel = runtime.after(chainRetryMs, 'resume a link', () => this.resume())
   }
 
+  /** Under a new ring everything is sent anew: what is refused of the one before tells nothing. */
+  renew(): void {
+    this.session = this.options.nextSession()
+  }
+
   /** The peer is there again. */
   opened(): void {
     if (this.state === 'closed') this.resume()
@@ -67,7 +72,7 @@ export class Link {
   private resume(): void {
     this.cancel()
     this.state = 'open'
-    this.session = this.options.nextSession()
+    this.renew()
     this.options.resumed()
   }
 }
