@@ -207,7 +207,8 @@ export class Mending {
 }
 
 function bytesOf({ key, record }: Entry): number {
-  return entryOverheadBytes + key.length + (record.value?.length ?? 0)
+  const { value, attached } = record
+  return entryOverheadBytes + key.length + (value?.length ?? 0) + (attached?.length ?? 0)
 }
 
 function sum(entries: readonly Entry[]): number {
