@@ -7,6 +7,7 @@ const seed = Number(process.env.GTSTORE_NEMESIS_SEED ?? 1)
 test(`${minutes} minutes of faults on real processes: every answer is right, nothing is lost`, async (t) => {
   t.timeout((minutes + 5) * 60_000)
   const verdict = await runNemesis({
+    mode: 'latest',
     seed,
     seconds: minutes * 60,
     nodes: 6,

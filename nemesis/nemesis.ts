@@ -10,14 +10,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { findViolation } from '../sim/checkers/linearizability.js'
-import type { Operation } from '../sim/checkers/operation.js'
+import type { Mode } from '../shared/data/mode.js'
 import { Random } from '../sim/random.js'
 import { drawFault, type Fault } from './faults.js'
+import { type Call, judgeAnswers } from './history.js'
 import { Victim } from './victim.js'
-import type { Call, WorkerCommand, WorkerOptions, WorkerReport } from './worker.js'
+import type { WorkerCommand, WorkerOptions, WorkerReport } from './worker.js'
 
 export interface NemesisOptions {
+  readonly mode: Mode
   readonly seed: number
   readonly seconds: number
   readonly nodes: number
@@ -26,6 +27,7 @@ export interface NemesisOptions {
 }
 
 export interface Verdict {
+  readonly mode: Mode
   readonly seed: number
   readonly operations: number
   readonly answered: number
@@ -46,18 +48,23 @@ const windowMs = 2_000
 const keysPerWindow = 6
 const inFlight = 4
 const evictAfter = '8s'
+const flagsOf: Readonly<Record<Mode, readonly string[]>> = {
+  latest: [],
+  siblings: ['--conflicts', 'siblings'],
+  chain: ['--replication', 'chain'],
+}
 const settleSeconds = 120
 
 export async function runNemesis(options: NemesisOptions): Promise<Verdict> {
-  const { seed, seconds, nodes, clients, note } = options
+  const { mode, seed, seconds, nodes, clients, note } = options
   const random = new Random(seed, 'nemesis')
-  const victim = new Victim(nodes, ['--evict-after', evictAfter])
+  const victim = new Victim(nodes, ['--evict-after', evictAfter, ...flagsOf[mode]])
   const workers: WorkerProcess[] = []
   try {
     await victim.up()
     for (let index = 1; index <= clients; index++) {
       const name = `c${index}`
-      const shared = { dir: victim.run, seed, inFlight, windowMs, keysPerWindow }
+      const shared = { dir: victim.run, mode, seed, inFlight, windowMs, keysPerWindow }
       workers.push(new WorkerProcess({ name, ...shared }))
     }
     const struck = await strike(victim, random, seconds, note)
@@ -68,7 +75,7 @@ export async function runNemesis(options: NemesisOptions): Promise<Verdict> {
     const [reader] = workers
     await reader?.readAll(keys)
     await Promise.all(workers.map((worker) => worker.end()))
-    return judge({ seed, seconds, workers, struck, failures })
+    return judge({ mode, seed, seconds, workers, struck, failures })
   } finally {
     for (const worker of workers) worker.kill()
     await victim.end()
@@ -114,6 +121,7 @@ async function settle(victim: Victim): Promise<string[]> {
 }
 
 interface Evidence {
+  readonly mode: Mode
   readonly seed: number
   readonly seconds: number
   readonly workers: readonly WorkerProcess[]
@@ -121,15 +129,10 @@ interface Evidence {
   readonly failures: readonly string[]
 }
 
-function judge({ seed, seconds, workers, struck, failures }: Evidence): Verdict {
-  const calls = workers.flatMap(({ name, calls }) => calls.map((call) => ({ name, call })))
-  const answered = calls.filter(({ call }) => call.returned !== null)
-  const found = [...failures]
-  const history = calls
-    .filter(({ call }) => call.error === undefined || call.error.startsWith('indefinite'))
-    .map(({ name, call }) => operationOf(name, call))
-  const violation = findViolation(history)
-  if (violation !== undefined) found.push(violation.explanation)
+function judge({ mode, seed, seconds, workers, struck, failures }: Evidence): Verdict {
+  const calls = workers.flatMap((worker) => worker.calls)
+  const answered = calls.filter(({ returned }) => returned !== null)
+  const found = [...failures, ...judgeAnswers(mode, workers)]
   const total = Object.values(struck).reduce((sum, count) => sum + count, 0)
   const needed = Math.floor((faultsPerMinuteMin * seconds) / 60)
   if (total < needed) found.push(`only ${total} faults struck: ${needed} are needed to prove much`)
@@ -138,8 +141,9 @@ function judge({ seed, seconds, workers, struck, failures }: Evidence): Verdict 
   if (answered.length < answeredPerSecondMin * seconds) {
     found.push(`only ${answered.length} calls were answered in ${seconds} s`)
   }
-  const times = answered.map(({ call }) => ((call.returned ?? 0) - call.called) / 1000)
+  const times = answered.map(({ called, returned }) => ((returned ?? 0) - called) / 1000)
   return {
+    mode,
     seed,
     operations: calls.length,
     answered: answered.length,
@@ -148,12 +152,6 @@ function judge({ seed, seconds, workers, struck, failures }: Evidence): Verdict 
     slowestMs: times.reduce((slowest, ms) => Math.max(slowest, ms), 0),
     failures: found,
   }
-}
-
-/** Of a call and a return in the same microsecond, the call counts as the earlier. */
-function operationOf(client: string, { kind, key, value, called, returned }: Call): Operation {
-  const end = returned === null ? Number.POSITIVE_INFINITY : 2 * returned + 1
-  return { client, kind, key, value, called: 2 * called, returned: end }
 }
 
 /** The nemesis' end of a client process. */

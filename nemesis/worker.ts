@@ -5,27 +5,21 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Client, GTStoreError, init } from '../client/index.js'
+import type { Mode } from '../shared/data/mode.js'
 import { hostMicros } from '../shared/os/linux.js'
 import { Random } from '../sim/random.js'
+import { Asker } from './asking.js'
+import type { Call } from './history.js'
 
 export interface WorkerOptions {
   readonly name: string
   readonly dir: string
+  readonly mode: Mode
   readonly seed: number
   readonly inFlight: number
   /** Time during which one set of keys is written. */
   readonly windowMs: number
   readonly keysPerWindow: number
-}
-
-/** One call as the worker saw it; `returned` null: without an outcome. */
-export interface Call {
-  readonly kind: 'put' | 'get' | 'delete'
-  readonly key: string
-  readonly value: string | undefined
-  readonly called: number
-  readonly returned: number | null
-  readonly error: string | undefined
 }
 
 export type WorkerReport =
@@ -43,6 +37,7 @@ const thinkMsMax = 8
 class Worker {
   readonly #options: WorkerOptions
   readonly #random: Random
+  readonly #asker: Asker
   #client: Promise<Client> | undefined
   #calls: Call[] = []
   #registrations = 0
@@ -52,6 +47,7 @@ class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options
     this.#random = new Random(options.seed, options.name)
+    this.#asker = new Asker(options.mode, this.#random.stream('asking'))
   }
 
   async run(): Promise<void> {
@@ -89,7 +85,10 @@ class Worker {
 
   async #loop(): Promise<void> {
     while (!this.#isOver) {
-      await this.#call(this.#kind(), this.#key())
+      const kind = this.#kind()
+      const key = this.#key()
+      if (this.#asker.readsFirst(kind)) await this.#call('get', key)
+      await this.#call(kind, key)
       await pause(this.#random.below(thinkMsMax))
     }
   }
@@ -108,25 +107,24 @@ class Worker {
     return `w${window - back}-${this.#random.below(keysPerWindow)}`
   }
 
-  /** Whether it was answered. */
+  /** Whether it was answered, or there was nothing to ask. */
   async #call(kind: Call['kind'], key: string): Promise<boolean> {
     const client = await this.#opened()
     if (client === undefined) return false
-    const value = kind === 'put' ? `${this.#options.name}-${++this.#made}` : undefined
+    const written = kind === 'put' ? `${this.#options.name}-${++this.#made}` : undefined
+    const asking = this.#asker.asking(kind, key, written)
+    if (asking === undefined) return true
+    const { options: _, ...asked } = asking
     const called = hostMicros()
-    const note = (read: string | undefined, returned: number | null, error?: string) =>
-      this.#calls.push({ kind, key, value: read, called, returned, error })
     try {
-      let read = value
-      if (kind === 'get') read = (await client.get(key))?.value
-      else if (value === undefined) await client.delete(key)
-      else await client.put(key, value)
-      note(read, hostMicros())
+      const told = await this.#asker.tell(client, asking)
+      this.#calls.push({ ...asked, called, returned: hostMicros(), ...told })
       return true
     } catch (error) {
       if (!(error instanceof GTStoreError)) throw error
       const certainty = error.definite ? 'definite' : 'indefinite'
-      note(value, null, `${certainty} ${error.code}: ${error.message}`)
+      const text = `${certainty} ${error.code}: ${error.message}`
+      this.#calls.push({ ...asked, called, returned: null, error: text })
       return false
     }
   }
