@@ -202,6 +202,10 @@ export interface Client<Put = string, Got = Put> extends AsyncDisposable {
   ): Promise<Written>
   /** A get that tells how it came about. Of swarms alone: a capability, not part of every store. */
   explain(key: Key, options?: GetOptions): Promise<Explanation<Got>>
+  explain<E extends ValueEncoding>(
+    key: Key,
+    options: As<GetOptions, E>,
+  ): Promise<Explanation<ValueTypes[E]['got']>>
   /**
    * Ends the client: calls fail with CLOSED from now on; resolves when the pending ones are over,
    * by their own timeouts at the latest.

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
+import type { Mode } from '../shared/data/mode.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import { openSocketRuntime, type SocketRuntime } from '../shared/os/sockets.js'
 import type { Get, Message, Put } from '../shared/protocol/messages.js'
@@ -26,6 +27,8 @@ export interface FakeSwarm {
   readonly records: Map<string, StoredRecord>
   /** Those that run. */
   readonly processes: Set<FakeProcess>
+  /** What the manager says of the swarm; each key holds one record in all of them. */
+  mode: Mode
   /** Whom the manager names. */
   nodes: readonly Address[]
   /** Looks at every message first. */
@@ -48,6 +51,7 @@ export async function fakeSwarm(
     run,
     records: new Map(),
     processes: new Set(),
+    mode: 'latest',
     nodes,
     handler: () => true,
     async start(address) {
@@ -79,7 +83,7 @@ function answer(swarm: FakeSwarm, { runtime }: FakeProcess, from: Address, messa
   if (message.kind === 'client.register') {
     runtime.send(from, {
       kind: 'client.register.ok',
-      mode: 'latest',
+      mode: swarm.mode,
       id: message.id,
       client: 42,
       boot: 3,
@@ -90,11 +94,15 @@ function answer(swarm: FakeSwarm, { runtime }: FakeProcess, from: Address, messa
   } else if (message.kind === 'put') {
     put(swarm, message)
     runtime.send(from, { kind: 'put.ok', id: message.id })
+  } else if (message.kind === 'write') {
+    const { id, stamp: version } = message
+    put(swarm, { ...message, version })
+    runtime.send(from, { kind: 'write.ok', id, version })
   } else if (message.kind === 'get')
     runtime.send(from, { kind: 'get.ok', id: message.id, node: 'n1', ...held(swarm, message) })
 }
 
-function put(swarm: FakeSwarm, { key, value, version }: Put): void {
+function put(swarm: FakeSwarm, { key, value, version }: Pick<Put, 'key' | 'value' | 'version'>) {
   const kept = value === null ? null : Uint8Array.from(value)
   swarm.records.set(Buffer.from(key).toString('hex'), { value: kept, version })
 }
