@@ -3,7 +3,12 @@
  * write, once it is durable at every member, and a reader answers once the mark of its epoch came. One
  * request has one result, whoever answers it, and two have never the same version.
  */
-import { compareVersions, formatVersion, type Version } from '../shared/data/version.js'
+import {
+  compareVersions,
+  formatVersion,
+  type Micros,
+  type Version,
+} from '../shared/data/version.js'
 import type {
   ChainPut,
   CoordinateWrite,
@@ -30,6 +35,7 @@ export class ChainInvariants extends Invariants {
   /** Of the ring that a process holds. */
   readonly #epochOf: (process: Address) => number | undefined
   readonly #rings = new Map<number, Ring>()
+  readonly #held = new Map<Address, { before: number; now: number; since: Micros }>()
   /** Writes that may be answered, by requester and id. */
   readonly #writes = new Map<string, Asked>()
   readonly #reads = new Map<string, Uint8Array>()
@@ -66,6 +72,8 @@ export class ChainInvariants extends Invariants {
   }
 
   protected override sent(from: Address, to: Address, message: Message): void {
+    // Of these the sender surely holds a ring.
+    if (message.kind.startsWith('chain.')) this.#epochsOf(from)
     switch (message.kind) {
       case 'write':
       case 'coordinate.write':
@@ -177,15 +185,19 @@ export class ChainInvariants extends Invariants {
     this.breach('two writes never share a version', detail)
   }
 
-  /** The last member by the ring that it holds, and all before it are done. */
+  /** The last member by a ring that it held in this turn, and all before it are done. */
   #checkEnd(from: Address, key: Uint8Array, version: Version): void {
-    const epoch = this.#epochOf(from)
-    const chain = epoch === undefined ? undefined : this.#chainOf(epoch, tokenOf(key))
-    if (chain === undefined) return
+    const epochs = this.#epochsOf(from)
+    const chains = epochs.map((epoch) => this.#chainOf(epoch, tokenOf(key)))
+    const isEnd = (chain: Chain | undefined) => chain?.members.at(-1) === nodeOf(from)
+    const at = chains.findIndex(isEnd)
+    const [epoch, chain] = [epochs[at], chains[at]]
     this.counted()
-    if (chain.members.at(-1) !== nodeOf(from)) {
-      const detail = `${from} answered in epoch ${epoch} for ${chain.members}`
+    if (chain === undefined) {
+      const members = chains.map((each) => `${each?.members}`).join(' or ')
+      const detail = `${from} answered in epoch ${epochs.join(' or ')} for ${members}`
       this.breach('only the end answers a write', detail)
+      return
     }
     const now = this.ring?.arcOf(tokenOf(key))
     const still = now === undefined ? [] : this.holdersOf(now)
@@ -265,6 +277,17 @@ export class ChainInvariants extends Invariants {
   #isPurged(key: string, version: Version): boolean {
     const purged = this.#purged.get(key)
     return purged !== undefined && compareVersions(version, purged) <= 0
+  }
+
+  /** Those that the process held in this turn: what it sends leaves at the end of it. */
+  #epochsOf(process: Address): number[] {
+    const { micros } = this.host.world
+    const now = this.#epochOf(process) ?? 0
+    const known = this.#held.get(process) ?? { before: now, now, since: micros }
+    const held = known.now === now ? known : { before: known.now, now, since: micros }
+    this.#held.set(process, held)
+    const first = held.since === micros ? held.before : now
+    return Array.from({ length: now - first + 1 }, (_, i) => now - i)
   }
 
   #chainOf(epoch: number, token: Token): Chain | undefined {

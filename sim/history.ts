@@ -92,12 +92,13 @@ export class History {
   /** For the checkers: what surely did not happen is left out. */
   operations(): Operation[] {
     const values = new Map<string, string>()
-    for (const { value, version } of this.#versions) values.set(formatVersion(version), value)
+    const nameOf = (key: string, version: Version) => `${key} ${formatVersion(version)}`
+    for (const { key, value, version } of this.#versions) values.set(nameOf(key, version), value)
     return this.#records
       .filter(({ outcome }) => outcome !== 'definite')
       .map(({ operation, met }) => {
         if (met === undefined) return operation
-        const value = met === null ? undefined : values.get(formatVersion(met))
+        const value = met === null ? undefined : values.get(nameOf(operation.key, met))
         // Of a version that nobody else was told of the value is not known.
         return met !== null && value === undefined ? operation : { ...operation, met: { value } }
       })

@@ -85,13 +85,21 @@ export class Quiescence {
     this.#swarm.status((status) => {
       const ring = this.#invariants.ring
       const isIdle = status?.state === 'serving' && status.changes.every((change) => isOver(change))
-      const isHeld =
-        ring !== undefined &&
-        [...this.#down(), ...this.#epochs(ring), ...this.#excess(ring), ...this.#hints()].length ===
-          0
+      const isHeld = ring !== undefined && this.#problemsOfRest(ring).length === 0
       this.#isReached = isIdle && isHeld
       if (!this.#isReached) this.#host.world.at(pollMicros, () => this.#poll())
     })
+  }
+
+  /** What goes away by itself. */
+  #problemsOfRest(ring: Ring): string[] {
+    return [
+      ...this.#down(),
+      ...this.#epochs(ring),
+      ...this.#excess(ring),
+      ...this.#hints(),
+      ...this.#uncommitted(),
+    ]
   }
 
   #openChanges(ring: Ring): string[] {
@@ -135,9 +143,18 @@ export class Quiescence {
   }
 
   #chains(ring: Ring): string[] {
-    return ring.arcs
+    const broken = ring.arcs
       .filter(({ chain }) => chain !== undefined && chain.full < chain.members.length)
       .map(({ to, owners }) => `up to ${to}: the chain ${owners} is not whole`)
+    return [...broken, ...this.#uncommitted()]
+  }
+
+  #uncommitted(): string[] {
+    return this.#swarm.nodes
+      .filter(({ node }) => node !== undefined && node.uncommitted > 0)
+      .map(
+        ({ id, node }) => `${id} does not know of ${node?.uncommitted} requests whether they ended`,
+      )
   }
 
   /** A step counts from when it is appended: what rests on it waits until it is durable. */
