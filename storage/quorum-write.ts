@@ -225,10 +225,10 @@ export abstract class QuorumWrite<R extends PutRequest | WriteRequest> extends C
     return this.standIns?.some((each) => each.owner === owner && each.state !== 'failed') === true
   }
 
-  /** Each keeps the write once, for one owner. */
+  /** Each keeps the write once, for one owner; a coordinator that is no owner any more keeps none. */
   private isFree(fallback: NodeId): boolean {
-    const { ring, peers } = this.desk
-    if (!peers.isReachable(ring.address(fallback))) return false
+    const { ring, peers, self } = this.desk
+    if (fallback === self || !peers.isReachable(ring.address(fallback))) return false
     return this.standIns?.some((each) => each.fallback === fallback) !== true
   }
 

@@ -341,6 +341,21 @@ test('a coordinator that is no owner any more brings what it made to those that 
   t.deepEqual(copies(cluster, ['n4.1', 'n2.1', 'n3.1']), [['one'], ['one'], ['one']])
 })
 
+test('such a coordinator asks others, not itself, to keep it for an owner that is dead', (t) => {
+  const cluster = fiveNodes()
+  cluster.mayArrive = ({ kind }) => kind !== 'replica.put' && kind !== 'hint.put'
+  cluster.write('c-1', 'n1.1', key, 'one')
+  cluster.run()
+  cluster.kill('n3.1')
+  cluster.mayArrive = () => true
+  cluster.trace.length = 0
+  const ring = evenRing(2, five)
+  const nodes = ['n4', 'n2', 'n3', 'n1', 'n5']
+  cluster.publish({ ...ring, placement: { ...ring.placement, nodes } })
+  t.is(outcome(cluster.answer('c-1')), 'write.ok')
+  t.deepEqual(sent(cluster, 'hint.put'), ['n1.1 > n5.1 hint.put'])
+})
+
 test('a coordinator that the ring knows in another life says that the write may have happened', (t) => {
   const cluster = fiveNodes()
   cluster.mayArrive = ({ kind }) => kind !== 'replica.put'
