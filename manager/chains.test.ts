@@ -262,3 +262,54 @@ test('who is dropped for long is evicted, and joins as new', (t) => {
   t.true(isWhole(world))
   t.false(nodes[0]?.isAlive)
 })
+
+test('in memory a dead member joins as new, and all of them found the chains anew', (t) => {
+  const { world, nodes } = servingWorld(5, { ...long, durability: 'memory' })
+  nodes[0]?.die()
+  world.run(10)
+  t.false(isIn(world, 'n1'))
+  const fresh = world.startNode('n1')
+  world.until(() => fresh.refused !== undefined, 'a refusal')
+  world.untilSettled(nodes.slice(1))
+  t.true(isWhole(world))
+  for (const node of nodes) node.die()
+  const others = world.startNodes(3)
+  world.untilSettled(others)
+  t.true(isWhole(world))
+})
+
+test('a command takes a member out by force: it is killed, and leaves its chains at once', (t) => {
+  const { world, nodes } = servingWorld(5, long)
+  nodes[1]?.pause()
+  const submit = { kind: 'change.submit', change: 'remove', node: 'n2' } as const
+  world.call('change.submit.ok', { ...submit, force: true, acceptLoss: false })
+  world.run(5)
+  t.false(nodes[1]?.isAlive)
+  t.false(isIn(world, 'n2'))
+  world.untilSettled(nodes.filter(({ id }) => id !== 'n2'))
+  t.true(isWhole(world))
+})
+
+test('several that join are one change, and who was dropped is copied to with them', (t) => {
+  const { world, nodes } = servingWorld(5, long)
+  nodes[4]?.pause()
+  world.run(suspicionMs + 2_000)
+  const { plans } = world.manager?.state ?? { plans: 0 }
+  nodes[4]?.resume()
+  const joiners = world.startNodes(2)
+  world.untilSettled([...nodes, ...joiners])
+  t.true(isWhole(world))
+  t.true((world.manager?.state.plans ?? 0) <= plans + 2)
+})
+
+test('ranges that only a dead node has are named, and its process is started again', (t) => {
+  const { world, nodes } = servingWorld(3, { ...long, replicas: 1, writeQuorum: 1 })
+  nodes[2]?.die()
+  world.run(10)
+  t.regex(world.status.notices.join(), /ranges wait for n3: nobody else has all of them/)
+  world.startsNothing = false
+  world.registerSupervisor(0)
+  world.until(() => [...world.nodes.values()].some((it) => it.id === 'n3' && it.isAlive), 'n3')
+  world.until(() => world.isSettled(idsOf(nodes)), 'n3 in the ring')
+  t.deepEqual(world.status.notices, [])
+})

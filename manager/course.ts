@@ -58,6 +58,12 @@ export class Course {
     this.#giveUp = undefined
   }
 
+  /** The others of a chain were waited for long enough, or somebody is silent by now. */
+  get isDue(): boolean {
+    const { ring } = this.#options.ledger.state
+    return ring?.chains !== undefined && this.next(ring) !== undefined
+  }
+
   /** The ring that follows by itself; undefined while there is something to wait for. */
   next(ring: RingDescription): Progress | undefined {
     const { chains, change } = ring

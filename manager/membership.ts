@@ -128,7 +128,7 @@ export class Membership {
     const due = this.#due
     const { evicting } = this.queue
     const isKnown = due.length === evicting.length && due.every((node) => evicting.includes(node))
-    if (changed || !isKnown || this.#state.ring?.chains !== undefined) this.advance()
+    if (changed || !isKnown || this.#course.isDue) this.advance()
   }
 
   /** A command takes the node out without its help: a stopped process must not come back to life. */

@@ -21,13 +21,15 @@ const ended = (ticket: number): Step => ({
   reason: 'a test',
 })
 
-test('every step that a manager writes is read back as it was', (t) => {
-  const { world, nodes } = servingWorld(4)
-  nodes[0]?.leave()
-  world.untilSettled(nodes.slice(1))
-  t.true(world.steps.length > 6)
-  t.deepEqual(world.steps.map(parseStep), world.steps)
-})
+for (const mode of ['latest', 'chain'] as const) {
+  test(`${mode}: every step that a manager writes is read back as it was`, (t) => {
+    const { world, nodes } = servingWorld(5, { mode })
+    nodes[0]?.leave()
+    world.untilSettled(nodes.slice(1))
+    t.true(world.steps.length > 6)
+    t.deepEqual(world.steps.map(parseStep), world.steps)
+  })
+}
 
 test('a step that is not understood is refused, with its place', (t) => {
   const unknown = { step: 'ring.twisted', epoch: 3 }

@@ -427,7 +427,9 @@ export class World {
       throw new Error(`ring ${ring.epoch} is published before it is durable`)
     const before = this.ring
     if (before === undefined || before.swarm !== ring.swarm || before.epoch >= ring.epoch) return
-    if (this.config.mode === 'chain') checkChains(before, ring, this)
+    const isLost = before.members.every(({ pid }) => !this.alive.has(pid))
+    const isFounded = this.config.durability === 'memory' && isLost
+    if (this.config.mode === 'chain' && !isFounded) checkChains(before, ring, this)
     if (isDeepStrictEqual(before.placement, ring.placement)) return
     const change = before.change
     if (change === undefined || !isDeepStrictEqual(change.next, ring.placement)) {
