@@ -76,7 +76,10 @@ const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: str
   CHANGE_REFUSED: [exitCodes.failure, 'see nodes and changes with `gtstore status`'],
   NOT_FOUND: [exitCodes.failure, 'see what there is with `gtstore status`'],
   CONDITION_FAILED: [exitCodes.conditionFailed, 'get the key, and decide anew by what it holds'],
-  UNSUPPORTED: [exitCodes.usage, 'found a swarm in the mode that has it: `gtstore up --help`'],
+  UNSUPPORTED: [
+    exitCodes.usage,
+    'leave it out, or make a swarm in the mode that has it: see `gtstore up --help`',
+  ],
   TOO_MANY_SIBLINGS: [exitCodes.failure, 'get the key, and put with the context that it gives'],
 }
 
