@@ -15,7 +15,7 @@ import { operationOf, type QuorumTold } from './operations.js'
 import { diskNearlyFull } from './replica.js'
 import { type Request, replyError } from './request.js'
 
-type RefusalCode = 'TIMEOUT' | 'QUORUM_UNAVAILABLE' | 'DISK_FULL' | 'TOO_MANY_SIBLINGS'
+type RefusalCode = 'TIMEOUT' | 'QUORUM_UNAVAILABLE' | 'DISK_FULL' | 'TOO_MANY_SIBLINGS' | 'STOPPING'
 export type Refusal = Pick<ErrorReply, 'code' | 'definite'>
 
 /** Of the own replica, as the others would say it. */

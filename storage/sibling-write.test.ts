@@ -495,6 +495,17 @@ test('without room on the own disk a write is refused before it begins', (t) => 
   t.deepEqual(copies(cluster), [['one'], [], []])
 })
 
+test('an owner whose store failed has not begun the write, and another one takes it', (t) => {
+  const cluster = fiveNodes()
+  const { engine } = cluster.seat('n1.1')
+  engine.update = (_token, _key, _change, done) => done(new Error('EIO'), undefined)
+  cluster.write('c-1', 'n5.1', key, null)
+  cluster.run()
+  t.is(cluster.seat('n1.1').ended, 'failed')
+  t.is(outcome(cluster.answer('c-1')), 'write.ok')
+  t.is(sent(cluster, 'coordinate.write').length, 2)
+})
+
 test('too few owners: refused before the dot is made', (t) => {
   const cluster = fiveNodes()
   cluster.kill('n2.1', 'n3.1')

@@ -12,6 +12,8 @@
  * The actor changes with every plan that wiped a part of the store, since a dot must never be newer than
  * one of the same actor that its maker does not hold.
  */
+
+import { Malformed } from '../shared/data/byte-stream.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import {
   actorOf,
@@ -22,7 +24,6 @@ import {
   written,
 } from '../shared/data/siblings.js'
 import type { Micros } from '../shared/data/version.js'
-import { Malformed } from '../shared/protocol/cbor.js'
 import {
   frameValuesMax,
   siblingsMax,
@@ -132,14 +133,16 @@ class SiblingWrite extends QuorumWrite<WriteRequest> {
     const { request, desk } = this
     const { token, key } = request
     if (request.made !== undefined) return request.made
+    let isAsked = false
     const change = (held: StoredRecord | undefined) => {
+      isAsked = true
       request.made = this.makeOf(held)
       return request.made
     }
     desk.engine.update(token, key, change, (error) => this.ownWritten(error))
     this.isOwnWritten = true
     this.isTouched = true
-    if (request.made === undefined) this.refuseToMake()
+    if (request.made === undefined) this.refuseToMake(isAsked)
     return request.made
   }
 
@@ -165,7 +168,9 @@ class SiblingWrite extends QuorumWrite<WriteRequest> {
     if (!this.over) this.ownAcknowledged?.()
   }
 
-  private refuseToMake(): void {
+  /** A store that failed was not asked to make anything: another owner can. */
+  private refuseToMake(isAsked: boolean): void {
+    if (!isAsked) return this.refuse('STOPPING', `the store of ${this.desk.self} failed`)
     const advice = 'get it, and put with the context that it gives'
     this.refuse('TOO_MANY_SIBLINGS', `the key has as many siblings as may be: ${advice}`)
   }
