@@ -15,6 +15,10 @@ const isIn = (world: World, id: NodeId) =>
   chainsOf(world).some(({ members }) => members.includes(id))
 const idsOf = (nodes: readonly FakeNode[]) => nodes.map(({ id }) => id)
 
+function chainOf(members: NodeId[], to: number): Chain {
+  return { from: to, to, members, full: members.length, reader: members.at(-1) ?? '' }
+}
+
 /** Each chain holds its owners, all of them full, the last one reads. */
 function isWhole(world: World): boolean {
   const { placement } = world.ring as RingDescription
@@ -60,6 +64,20 @@ test('a join copies, then its node reads, then it settles', (t) => {
     t.is(reader, members.at(-1) as NodeId)
     t.true(full >= 3)
   }
+})
+
+test('a swarm grows from one node, and shrinks to it', (t) => {
+  const { world, nodes } = servingWorld(1, long)
+  t.is(chainsOf(world).length, 1)
+  const others = [world.startNode(), ...world.startNodes(2)]
+  world.untilSettled([...nodes, ...others])
+  t.true(isWhole(world))
+  for (const [i, node] of others.entries()) {
+    node.leave()
+    world.untilSettled([...nodes, ...others.slice(i + 1)])
+    t.true(isWhole(world))
+  }
+  t.deepEqual(chainsOf(world), [chainOf(['n1'], chainsOf(world)[0]?.to ?? 0)])
 })
 
 test('a leave and a replacement go the same way', (t) => {
