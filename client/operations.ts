@@ -6,10 +6,11 @@
  * Elsewhere an operation that looks before it writes is a read and a write: one call with one
  * deadline, but not one step, and in between another client may write.
  */
+
+import { Malformed } from '../shared/data/byte-stream.js'
 import type { Condition, Mode } from '../shared/data/mode.js'
 import { decodeSiblings, encodeContext } from '../shared/data/siblings.js'
 import { formatVersion, type Micros, type Version } from '../shared/data/version.js'
-import { Malformed } from '../shared/protocol/cbor.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { Millis, Runtime } from '../shared/runtime/runtime.js'
 import type { Call, CallRequest, ExplainDone, GetDone, GetResult, PutDone } from './calls.js'

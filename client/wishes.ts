@@ -1,8 +1,9 @@
 /** What a write asks for besides its value, from the words of the library to those of the protocol. */
+
+import { Malformed } from '../shared/data/byte-stream.js'
 import type { Condition } from '../shared/data/mode.js'
 import { parseContext } from '../shared/data/siblings.js'
 import { parseVersion } from '../shared/data/version.js'
-import { Malformed } from '../shared/protocol/cbor.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import type { PutOptions } from './api.js'
 import type { PutOptions as CoreOptions } from './core.js'

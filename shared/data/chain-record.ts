@@ -5,7 +5,7 @@
  * The head draws versions in ascending order, so the newest value wins; requests are only ever added
  * by a merge. A request that its condition refused is kept like one that wrote.
  */
-import { bytesOf, list, nullable, parseBytes, record, text, uint } from '../protocol/cbor.js'
+import { bytesOf, list, nullable, parseBytes, record, text, uint } from './cbor.js'
 import type { Merge } from './merge.js'
 import { type StoredRecord, supersedes } from './record.js'
 import { compareVersions, type Micros, type Version } from './version.js'

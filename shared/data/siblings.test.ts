@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { Malformed } from '../protocol/cbor.js'
 import { contextActorsMax } from '../runtime/limits.js'
+import { Malformed } from './byte-stream.js'
 import type { StoredRecord } from './record.js'
 import {
   actorOf,

@@ -13,17 +13,9 @@
  * the context. Its version is made of both: two copies of a key are alike if their versions are.
  */
 import { createHash } from 'node:crypto'
-import {
-  bytes,
-  bytesOf,
-  list,
-  Malformed,
-  parseBytes,
-  record,
-  text,
-  uint,
-} from '../protocol/cbor.js'
 import { contextActorsMax } from '../runtime/limits.js'
+import { Malformed } from './byte-stream.js'
+import { bytes, bytesOf, list, parseBytes, record, text, uint } from './cbor.js'
 import type { StoredRecord } from './record.js'
 import { compareVersions, type Micros, type Version } from './version.js'
 

@@ -6,7 +6,7 @@
  * logged reason. Every end, whatever its cause, is reported once, by `ended`.
  */
 import type { Socket } from 'node:net'
-import { Malformed } from '../protocol/cbor.js'
+import { Malformed } from '../data/byte-stream.js'
 import { FrameReader, FrameWriter } from '../protocol/frame.js'
 import { type Lane, type Message, protocolVersion } from '../protocol/messages.js'
 import { helloTimeoutMs } from '../runtime/limits.js'

@@ -4,7 +4,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import type { Malformed } from '../protocol/cbor.js'
+import type { Malformed } from '../data/byte-stream.js'
 import { FrameReader, FrameWriter } from '../protocol/frame.js'
 import { type Lane, type Message, protocolVersion } from '../protocol/messages.js'
 import type { Address, Log, Process } from '../runtime/runtime.js'

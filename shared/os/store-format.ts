@@ -5,9 +5,10 @@
  * or two where it wraps. Meta values lie under `m` and their name. Value: flags, boot, micros and
  * writer of the version, then the bytes. `storeFormat` is raised with every incompatible change.
  */
+
+import { readUint32, writeUint32 } from '../data/cbor.js'
 import type { StoredRecord } from '../data/record.js'
 import type { Version } from '../data/version.js'
-import { readUint32, writeUint32 } from '../protocol/cbor.js'
 import type { Token } from '../ring/description.js'
 import type { Cursor, Range } from '../runtime/ports.js'
 

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { Encoder } from 'cbor-x'
 import fc from 'fast-check'
-import { Malformed, Writer } from './cbor.js'
+import { Malformed, Writer } from '../data/byte-stream.js'
 import { decode, encode, readMessage, writeMessage } from './codec.js'
 import { anyMessage, messageKinds, messageOf } from './message-arbitraries.test-suite.js'
 import { type Message, messageFields } from './messages.js'

@@ -6,7 +6,8 @@
  * field spelled out, V8 knows the shape of the message and inlines its fields, which takes two thirds
  * of the time of a loop over them. Only our own tables become code, nothing that comes from outside.
  */
-import { type Field, Malformed, Reader, readArray, uint, Writer, writeArray } from './cbor.js'
+import { Malformed, Reader, Writer } from '../data/byte-stream.js'
+import { type Field, readArray, uint, writeArray } from '../data/cbor.js'
 import { type Message, type MessageKind, messageFields } from './messages.js'
 import { messageTypes } from './wire-types.js'
 

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { Malformed } from './cbor.js'
+import { Malformed } from '../data/byte-stream.js'
 import { FrameReader, FrameWriter } from './frame.js'
 import { anyMessage } from './message-arbitraries.test-suite.js'
 import type { Message } from './messages.js'

@@ -6,7 +6,8 @@
  * not is gathered in a buffer that doubles: linear time however small the chunks are, and memory in
  * proportion to what really came, not to the length that was announced.
  */
-import { Malformed, readUint32, Writer, writeUint32 } from './cbor.js'
+import { Malformed, Writer } from '../data/byte-stream.js'
+import { readUint32, writeUint32 } from '../data/cbor.js'
 import { readMessage, writeMessage } from './codec.js'
 import type { Message } from './messages.js'
 
