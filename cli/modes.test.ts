@@ -100,6 +100,14 @@ test('siblings: all are shown, and a put with their context takes their place', 
     t.is(exitCode, 2, stderr)
   }
   t.is((await gtstore('get', 'k')).stdout, 'anew')
+  const bench = ['bench', '-n', '200', '-c', '4', '-d', '10', '--json']
+  t.like(JSON.parse((await gtstore(...bench)).stdout), { ops: 200, errors: 0 })
+  t.like(JSON.parse((await gtstore(...bench)).stdout), { ops: 200, errors: 0 })
+  const held = (await gtstore('scan', '--all')).stdout.trimEnd().split('\n')
+  t.true(
+    held.every((line) => line.split('\t').length < 5),
+    'no key holds more than its writers',
+  )
 })
 
 test('a mode is stored with the data, and another one is refused', async (t) => {
