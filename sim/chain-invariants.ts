@@ -283,7 +283,7 @@ export class ChainInvariants extends Invariants {
   #epochsOf(process: Address): number[] {
     const { micros } = this.host.world
     const now = this.#epochOf(process) ?? 0
-    const known = this.#held.get(process) ?? { before: now, now, since: micros }
+    const known = this.#held.get(process) ?? { before: 1, now, since: micros }
     const held = known.now === now ? known : { before: known.now, now, since: micros }
     this.#held.set(process, held)
     const first = held.since === micros ? held.before : now

@@ -4,8 +4,8 @@
  * that no message met, or a pause of a process that was dead, does not.
  */
 import type { Micros } from '../shared/data/version.js'
-import type { Chain, RingDescription } from '../shared/ring/description.js'
-import { type Ownership, Ring } from '../shared/ring/ring.js'
+import type { RingDescription } from '../shared/ring/description.js'
+import { Ring } from '../shared/ring/ring.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { FaultKind, FaultSettings } from './fault-settings.js'
 import type { CutManner } from './interference.js'
@@ -13,6 +13,7 @@ import { isExempt } from './interference.js'
 import type { Load } from './load.js'
 import type { NodeProcess } from './node-process.js'
 import type { Random } from './random.js'
+import { canBeCopied, isNeeded } from './survivors.js'
 import type { KeptNode, Swarm } from './swarm.js'
 
 export type FaultCounts = Partial<Record<FaultKind, number>>
@@ -250,12 +251,7 @@ export class Faults {
       kept.some(({ id, keeper }) => id === node && keeper.isAbandoned)
     for (const { id, keeper } of kept) {
       if (!keeper.isAbandoned) continue
-      // Nobody else may have what it has: then it must come back.
-      const isNeeded = chains.some(({ members, full }) => {
-        const holders = members.slice(0, full)
-        return holders.includes(id) && holders.every(isGone)
-      })
-      if (!this.#random.chance(0.5) && !isNeeded) continue
+      if (!this.#random.chance(0.5) && !isNeeded(chains, id, isGone)) continue
       this.#returning++
       this.#later(this.#random.below(3_000 * host.settings.evictAfterMs), () => {
         this.#returning--
@@ -397,17 +393,4 @@ export class Faults {
   #share(): number {
     return this.#random.pick([0.01, 0.05, 0.2])
   }
-}
-
-/** More old owners of a range than may lack a write remain without those that are gone. */
-function canBeCopied(ring: Ring, gone: readonly string[]): boolean {
-  const hasHolder = ({ members, full }: Chain) =>
-    members.slice(0, full).some((member) => !gone.includes(member))
-  const hasSources = ({ owners, quorums: { n, w } }: Ownership) =>
-    owners.filter((owner) => !gone.includes(owner)).length > n - w
-  return ring.arcs.every((arc) =>
-    arc.chain === undefined
-      ? hasSources(arc) && (arc.next === undefined || hasSources(arc.next))
-      : hasHolder(arc.chain),
-  )
 }

@@ -52,7 +52,7 @@ export const reusesDots: Plant = {
 export const keepsActorAfterWipe: Plant = {
   node: ({ engine }) => ({
     engine: engineLike(engine, {
-      meta: (name) => (name === 'wiped-for-plan' ? undefined : engine.meta(name)),
+      meta: (name) => (name === 'wiped-for-plan' ? '0' : engine.meta(name)),
     }),
   }),
 }
