@@ -41,13 +41,6 @@ export function requestsOf(held: StoredRecord | undefined): readonly DecidedRequ
   return held?.attached === undefined ? none : parseBytes(requestsField, held.attached)
 }
 
-export function requestOf(
-  held: StoredRecord | undefined,
-  stamp: Version,
-): DecidedRequest | undefined {
-  return requestsOf(held).find((each) => compareVersions(each.stamp, stamp) === 0)
-}
-
 /** The record with exactly these requests. */
 export function withRequests(
   { version, value }: Pick<StoredRecord, 'version' | 'value'>,

@@ -16,7 +16,8 @@ export class PageBuilder {
   /** False: the page is full, and the entry is the first of the next one. */
   add(entry: Entry): boolean {
     const valueBytes = entry.record.value === null ? 0 : entry.record.value.length
-    const bytes = this.#bytes + entryOverheadBytes + entry.key.length + valueBytes
+    const ownBytes = entry.key.length + valueBytes + (entry.record.attached?.length ?? 0)
+    const bytes = this.#bytes + entryOverheadBytes + ownBytes
     if (bytes > this.#limitBytes && this.#entries.length > 0) return false
     this.#entries.push(entry)
     this.#bytes = bytes

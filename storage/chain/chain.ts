@@ -199,7 +199,6 @@ export class Chain implements Department {
       if (seat.hasMark) this.clear(seat)
       this.resender.resend(seat)
     }
-    this.sayReady()
   }
 
   private keepLinks(successors: ReadonlySet<Address | undefined>): void {
@@ -250,7 +249,6 @@ export class Chain implements Department {
       const { waiting } = seat
       seat.waiting = []
       for (const read of waiting) read()
-      this.sayReady()
     }
     this.clear(seat)
   }
@@ -260,6 +258,7 @@ export class Chain implements Department {
     this.barrier.after(() => {
       seat.isClear = true
       this.passMark(seat)
+      this.sayReady()
     })
   }
 
@@ -275,7 +274,8 @@ export class Chain implements Department {
     const { ring } = this
     if (ring?.description.change?.switching !== true) return
     const read = [...this.seats.values()].filter(({ isReader }) => isReader)
-    if (read.length > 0 && read.every(({ hasMark }) => hasMark)) this.options.isReady(ring.epoch)
+    // Durably: the others may go then.
+    if (read.length > 0 && read.every(({ isClear }) => isClear)) this.options.isReady(ring.epoch)
   }
 
   private isCurrent(seat: Seat): boolean {

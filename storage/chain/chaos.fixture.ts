@@ -3,9 +3,9 @@
  * of a few lines. Everything is drawn from one seed.
  */
 import type { Condition } from '../../shared/data/mode.js'
-import { formatVersion, type Version } from '../../shared/data/version.js'
+import { compareVersions, formatVersion, type Version } from '../../shared/data/version.js'
 import type { Message } from '../../shared/protocol/messages.js'
-import type { NodeId } from '../../shared/ring/description.js'
+import type { NodeId, RingDescription } from '../../shared/ring/description.js'
 import { ChainCluster, chained } from './chains.fixture.js'
 import type { Operation } from './linear.fixture.js'
 
@@ -44,7 +44,7 @@ export class Chaos {
   readonly cluster: SteppedCluster
   readonly history = new Map<string, Operation[]>(keys.map((key) => [key, []]))
   /** Of writes by their values. */
-  readonly versions = new Map<string, string>()
+  readonly versions = new Map<string, Version>()
   /** Of one request two results. */
   readonly contradictions: string[] = []
   private readonly random: () => number
@@ -59,6 +59,7 @@ export class Chaos {
   private full = 0
   private step: 'settled' | 'copying' | 'switching' = 'settled'
   private clock = 0
+  private ring: RingDescription | undefined
 
   constructor(seed: number) {
     this.random = generator(seed)
@@ -81,6 +82,7 @@ export class Chaos {
     }
     for (let i = 0; i < 400 && !this.isWhole; i++) {
       this.manage(true)
+      this.tellAll(1)
       this.deliverAll()
     }
     for (const call of this.calls) if (!call.settled) this.retry(call)
@@ -129,6 +131,8 @@ export class Chaos {
     else if (dice < 0.955) this.restart(this.pick(nodes))
     else if (dice < 0.96) this.sleep(this.pick(nodes))
     else if (dice < 0.97) this.wake(this.pick(nodes))
+    else if (dice < 0.972) this.suspect(this.pick(this.members))
+    else if (dice < 0.98) this.tellAll(0.5)
     else this.manage(this.random() < 0.5)
     this.clock++
   }
@@ -259,10 +263,25 @@ export class Chaos {
       ...(step !== 'settled' && { change }),
       incarnations: Object.fromEntries(this.lives),
     })
+    this.ring = ring
     this.cluster.writeRing(ring)
+    this.tellAll(0.4)
+  }
+
+  /** Others read it from its file, once they hear of the epoch. */
+  private tellAll(share: number): void {
+    const { ring } = this
+    if (ring === undefined) return
     for (const id of this.up) {
+      if (this.random() >= share) continue
       this.cluster.send('manager', this.address(id), { kind: 'ring.publish', ring })
     }
+  }
+
+  /** It answers nobody, or so it seems. */
+  private suspect(id: NodeId): void {
+    const holders = this.members.slice(0, this.full)
+    if (holders.some((each) => each !== id && this.up.has(each))) this.drop((each) => each !== id)
   }
 
   // --- Clients ---
@@ -328,7 +347,8 @@ export class Chaos {
     if (answer.kind === 'get.ok') {
       if (call.settled) return
       operation.value = answer.value === null ? null : Buffer.from(answer.value).toString()
-      this.learn(key, operation.value, answer.version)
+      const { version } = answer
+      if (operation.value !== null && version !== null) this.learn(key, operation.value, version)
       this.settle(call)
     } else if (answer.kind === 'write.ok') this.decided(call, 'ok', answer.version)
     else if (answer.kind === 'error' && answer.code === 'CONDITION_FAILED') {
@@ -338,22 +358,22 @@ export class Chaos {
 
   private decided(call: Call, result: 'ok' | 'failed', version: Version | undefined): void {
     const { operation, client } = call
-    const text = version === undefined ? 'failed' : formatVersion(version)
-    const before = this.versions.get(client) ?? (operation.result === 'failed' ? 'failed' : text)
-    if (before !== text) this.contradictions.push(`${client}: ${before}, ${text}`)
+    if (operation.result !== undefined && operation.result !== result) {
+      this.contradictions.push(`${client}: ${operation.result}, ${result}`)
+    }
     operation.result = result
-    if (version !== undefined) this.versions.set(client, text)
-    if (version !== undefined) this.known.set(call.key, version)
+    if (version !== undefined) this.learn(call.key, client, version)
     this.settle(call)
   }
 
-  private learn(key: string, value: string | null, version: Version | null): void {
-    if (version === null || value === null) return
+  /** One write has one version, whoever tells of it. */
+  private learn(key: string, write: string, version: Version): void {
     this.known.set(key, version)
-    const text = formatVersion(version)
-    const before = this.versions.get(value) ?? text
-    if (before !== text) this.contradictions.push(`${value}: ${before}, ${text}`)
-    this.versions.set(value, text)
+    const before = this.versions.get(write) ?? version
+    if (compareVersions(before, version) !== 0) {
+      this.contradictions.push(`${write}: ${formatVersion(before)}, ${formatVersion(version)}`)
+    }
+    this.versions.set(write, version)
   }
 
   private settle(call: Call): void {

@@ -282,3 +282,33 @@ test('an acknowledgement that was lost is made up for', (t) => {
   cluster.advance(5_500)
   t.is(cluster.seat('n1.1').node.uncommitted, 0)
 })
+
+test('a value never travels without the request that wrote it', (t) => {
+  const cluster = founded()
+  cluster.mayArrive = ({ kind }, from) => !(kind === 'chain.put' && from === 'n2.1')
+  cluster.write('c1', 'n4.1', 'a', '1')
+  cluster.run()
+  cluster.mayArrive = () => true
+  cluster.write('c2', 'n4.1', 'a', 'x', { condition: { is: 'absent' } })
+  cluster.run()
+  t.like(cluster.answer('c2'), { code: 'CONDITION_FAILED' })
+  t.is(cluster.held('n3.1', 'a')?.requests, 2)
+})
+
+test('a new reader is ready once all before the mark is durable', (t) => {
+  const cluster = founded()
+  const members = [...three, 'n4']
+  const change = { plan: 1, next: members }
+  cluster.publish(chained({ epoch: 2, members, full: 3, placed: members, change }))
+  const { engine } = cluster.seat('n4.1')
+  engine.isHeld = true
+  cluster.write('c1', 'n1.1', 'a', '1')
+  cluster.run()
+  const switching = { ...change, switching: true }
+  const joined = { members, full: 3, reader: 'n4', placed: members, change: switching }
+  cluster.publish(chained({ epoch: 3, ...joined }))
+  const isReady = () => cluster.answersOf('manager').some(({ kind }) => kind === 'chain.ready')
+  t.false(isReady())
+  cluster.settle('n4.1')
+  t.true(isReady())
+})

@@ -1,9 +1,11 @@
 /**
- * Is a history of one key linearizable? By search, with what was tried remembered (Wing and Gong, "Testing
- * and verifying concurrent objects"; Lowe, "Testing for linearizability"). Every write has a value of its own.
+ * Is a history of one key linearizable? By search (Wing and Gong, "Testing and verifying concurrent
+ * objects", 1993), with what was tried remembered. Each write has a value of its own. Two things keep it
+ * short: what changes nothing and fits now may as well happen now, and writes happen in the order of
+ * their versions, which a chain promises.
  */
 import type { Condition } from '../../shared/data/mode.js'
-import { formatVersion } from '../../shared/data/version.js'
+import { compareVersions, formatVersion, type Version } from '../../shared/data/version.js'
 
 export interface Operation {
   readonly kind: 'get' | 'write'
@@ -22,48 +24,64 @@ export interface Operation {
 /** `versions`: of writes by their names, as far as they became known. */
 export function isLinearizable(
   operations: readonly Operation[],
-  versions: ReadonlyMap<string, string>,
+  versions: ReadonlyMap<string, Version>,
 ): boolean {
-  const all = [...operations].sort((a, b) => a.begun - b.begun)
-  const tried = new Set<string>()
-  const needed = all.filter(({ ended }) => ended !== Number.POSITIVE_INFINITY).length
-
-  const search = (done: ReadonlySet<Operation>, count: number, state: State): boolean => {
-    if (count === needed) return true
-    const place = `${all.map((each) => (done.has(each) ? 1 : 0)).join('')} ${state?.name}`
-    if (tried.has(place)) return false
-    tried.add(place)
-    const left = all.filter((each) => !done.has(each))
-    const firstEnd = Math.min(...left.map(({ ended }) => ended))
-    for (const each of left) {
-      if (each.begun > firstEnd) break
-      for (const next of after(each, state, versions)) {
-        const isNeeded = each.ended !== Number.POSITIVE_INFINITY
-        if (search(new Set([...done, each]), count + (isNeeded ? 1 : 0), next)) return true
-      }
-    }
-    return false
-  }
-  return search(new Set(), 0, undefined)
+  return new Search(operations, versions).from(new Set(), undefined)
 }
 
 /** The write that the key has; undefined: none yet. */
 type State = Operation | undefined
 
-/** The states that the operation may leave; none: it cannot have happened here. */
-function after(
-  { kind, value, condition, result, ...rest }: Operation,
-  state: State,
-  versions: ReadonlyMap<string, string>,
-): State[] {
-  const held = state?.value ?? null
-  if (kind === 'get') return held === value ? [state] : []
-  const met = held === null || state === undefined ? undefined : versions.get(state.name)
-  const holds =
-    condition === null ||
-    (condition.is === 'absent' && held === null) ||
-    (condition.is === 'present' && held !== null) ||
-    (condition.is === 'version' && met === formatVersion(condition.version))
-  if (result !== undefined && holds !== (result === 'ok')) return []
-  return [holds ? { kind, value, condition, result, ...rest } : state]
+class Search {
+  private readonly operations: readonly Operation[]
+  private readonly versions: ReadonlyMap<string, Version>
+  private readonly tried = new Set<string>()
+
+  constructor(operations: readonly Operation[], versions: ReadonlyMap<string, Version>) {
+    this.operations = [...operations].sort((a, b) => a.begun - b.begun)
+    this.versions = versions
+  }
+
+  from(done: ReadonlySet<Operation>, state: State): boolean {
+    const left = this.operations.filter((each) => !done.has(each))
+    if (left.every(({ ended }) => ended === Number.POSITIVE_INFINITY)) return true
+    const place = `${this.operations.map((each) => (done.has(each) ? 1 : 0)).join('')} ${state?.name}`
+    if (this.tried.has(place)) return false
+    this.tried.add(place)
+    const firstEnd = Math.min(...left.map(({ ended }) => ended))
+    const possible = left.filter(({ begun }) => begun < firstEnd)
+    const idle = possible.find((each) => this.isIdle(each, state))
+    if (idle !== undefined) return this.from(new Set([...done, idle]), state)
+    return possible
+      .filter((each) => this.mayWrite(each, state) && this.isNext(each, left))
+      .some((each) => this.from(new Set([...done, each]), each))
+  }
+
+  /** It fits here and changes nothing. */
+  private isIdle(each: Operation, state: State): boolean {
+    if (each.kind === 'get') return (state?.value ?? null) === each.value
+    return each.result === 'failed' && !this.holds(each, state)
+  }
+
+  private mayWrite(each: Operation, state: State): boolean {
+    return each.kind === 'write' && each.result !== 'failed' && this.holds(each, state)
+  }
+
+  /** No write with a lower version is left. */
+  private isNext({ name }: Operation, left: readonly Operation[]): boolean {
+    const mine = this.versions.get(name)
+    if (mine === undefined) return true
+    return left.every((other) => {
+      const theirs = other.kind === 'write' ? this.versions.get(other.name) : undefined
+      return theirs === undefined || compareVersions(theirs, mine) >= 0
+    })
+  }
+
+  private holds({ condition }: Operation, state: State): boolean {
+    const isThere = state !== undefined && state.value !== null
+    if (condition === null) return true
+    if (condition.is !== 'version') return isThere === (condition.is === 'present')
+    const met = isThere ? this.versions.get(state.name) : undefined
+    return met !== undefined && formatVersion(met) === formatVersion(condition.version)
+  }
 }
