@@ -17,7 +17,7 @@ const layers = {
   client: ['shared'],
   bench: ['client', 'shared'],
   cli: ['client', 'shared', 'bench'],
-  test_app: ['client', 'shared'],
+  test_app: ['client', 'shared', 'sim', 'nemesis'],
   sim: ['manager', 'storage', 'client', 'shared'],
   nemesis: ['client', 'shared', 'sim'],
 }

@@ -5,17 +5,18 @@
  */
 import { type Client, type Found, GTStoreError, type PutOptions } from '../client/index.js'
 import type { Mode } from '../shared/data/mode.js'
+import { hostMicros } from '../shared/os/linux.js'
 import type { Asked } from '../sim/checkers/operation.js'
 import type { Random } from '../sim/random.js'
 import type { Call } from './history.js'
 
 /** A call before it is made. */
-export interface Asking extends Pick<Call, 'kind' | 'key' | 'value' | 'asked' | 'seen'> {
+interface Asking extends Pick<Call, 'kind' | 'key' | 'value' | 'asked' | 'seen'> {
   readonly options: PutOptions
 }
 
 /** What the answer adds to a call. */
-export type Told = Partial<Pick<Call, 'value' | 'values' | 'version' | 'refused' | 'met'>>
+type Told = Partial<Pick<Call, 'value' | 'values' | 'version' | 'refused' | 'met'>>
 
 /** What a client knows of a key by its last answer. */
 interface Known {
@@ -46,8 +47,29 @@ export class Asker {
     return kind !== 'get' && this.#mode === 'siblings' && this.#random.chance(readFirstShare)
   }
 
-  /** Undefined: there is nothing to delete. */
-  asking(kind: Call['kind'], key: string, value: string | undefined): Asking | undefined {
+  /** Makes a call; `value` is what a put writes. Undefined: there is nothing to delete. */
+  async call(
+    client: Client,
+    kind: Call['kind'],
+    key: string,
+    value: string | undefined,
+  ): Promise<Call | undefined> {
+    const asking = this.#asking(kind, key, value)
+    if (asking === undefined) return undefined
+    const { options: _, ...asked } = asking
+    const called = hostMicros()
+    try {
+      const told = await this.#tell(client, asking)
+      return { ...asked, called, returned: hostMicros(), ...told }
+    } catch (error) {
+      if (!(error instanceof GTStoreError)) throw error
+      const certainty = error.definite ? 'definite' : 'indefinite'
+      const text = `${certainty} ${error.code}: ${error.message}`
+      return { ...asked, called, returned: null, error: text }
+    }
+  }
+
+  #asking(kind: Call['kind'], key: string, value: string | undefined): Asking | undefined {
     if (kind === 'get') return { kind, key, value, options: {} }
     const known = this.#known.get(key)
     // Without a context a delete is of what a get of its own sees, and that is not told.
@@ -55,8 +77,8 @@ export class Asker {
     return { kind, key, value, ...this.#wish(kind, known) }
   }
 
-  /** Makes the call. Of a condition that failed it tells; any other failure it throws. */
-  async tell(client: Client, { kind, key, value, asked, options }: Asking): Promise<Told> {
+  /** Of a condition that failed it tells; any other failure it throws. */
+  async #tell(client: Client, { kind, key, value, asked, options }: Asking): Promise<Told> {
     if (kind === 'get') return this.#read(key, await client.get(key))
     try {
       if (value !== undefined) return this.#wrote(key, value, await client.put(key, value, options))

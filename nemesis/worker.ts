@@ -111,22 +111,10 @@ class Worker {
   async #call(kind: Call['kind'], key: string): Promise<boolean> {
     const client = await this.#opened()
     if (client === undefined) return false
-    const written = kind === 'put' ? `${this.#options.name}-${++this.#made}` : undefined
-    const asking = this.#asker.asking(kind, key, written)
-    if (asking === undefined) return true
-    const { options: _, ...asked } = asking
-    const called = hostMicros()
-    try {
-      const told = await this.#asker.tell(client, asking)
-      this.#calls.push({ ...asked, called, returned: hostMicros(), ...told })
-      return true
-    } catch (error) {
-      if (!(error instanceof GTStoreError)) throw error
-      const certainty = error.definite ? 'definite' : 'indefinite'
-      const text = `${certainty} ${error.code}: ${error.message}`
-      this.#calls.push({ ...asked, called, returned: null, error: text })
-      return false
-    }
+    const value = kind === 'put' ? `${this.#options.name}-${++this.#made}` : undefined
+    const call = await this.#asker.call(client, kind, key, value)
+    if (call !== undefined) this.#calls.push(call)
+    return call === undefined || call.returned !== null
   }
 
   /** Undefined: no process of the swarm took the new client within its time. */
