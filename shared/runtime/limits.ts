@@ -193,9 +193,9 @@ export const chainResendKeysMax = 64
 export const chainPurgeMs = 100
 export const chainPurgeKeysMax = 2_000
 /**
- * Requests that stand beside one key until their deadlines have passed; more are refused. They are
- * written with each write of the key, and travel with it beyond its value (frameOverheadBytes).
+ * Requests that stand beside one key until their deadlines have passed; of more the oldest are forgotten.
+ * They are written with each write of the key, and travel with it beyond its value (frameOverheadBytes).
  */
-export const chainRequestsMax = 512
+export const chainRequestsMax = 256
 /** Keys whose requests one node follows, some 100 MB; a head refuses more. */
 export const chainFollowedMax = 262_144

@@ -37,6 +37,8 @@ export type Decision =
   | { readonly is: 'new'; readonly request: DecidedRequest; readonly record: StoredRecord }
   /** As many requests stand beside the key as may: nothing was done. */
   | { readonly is: 'crowded' }
+  /** It may have been decided, and nobody remembers: nothing is done. */
+  | { readonly is: 'forgotten' }
 
 export function decide(
   held: StoredRecord | undefined,
@@ -47,7 +49,8 @@ export function decide(
   const requests = requestsOf(held)
   const known = requests.find((each) => compareVersions(each.stamp, stamp) === 0)
   if (known !== undefined) return { is: 'known', request: known }
-  const kept = withoutExpired(requests, standpoint)
+  if (requests.some((each) => forgets(each, stamp))) return { is: 'forgotten' }
+  const kept = withRoom(withoutExpired(requests, standpoint), standpoint)
   if (kept.length >= chainRequestsMax) return { is: 'crowded' }
   const met = metBy(held)
   if (!holds(condition, met)) {
@@ -60,12 +63,50 @@ export function decide(
   return { is: 'new', request, record: withRequests({ version, value }, [...kept, request]) }
 }
 
-/** Nobody sends those again that are past their deadlines; of the others each member must know. */
+/**
+ * Nobody sends those again that are past their deadlines, and those below a floor are refused; of the
+ * others, and of what is not committed, each member must know.
+ */
 export function withoutExpired(
   requests: readonly DecidedRequest[],
   { now, isCommitted }: Pick<Standpoint, 'now' | 'isCommitted'>,
 ): readonly DecidedRequest[] {
-  return requests.filter(({ stamp, deadline }) => deadline >= now || !isCommitted(stamp))
+  const floors = requests.filter(isFloor)
+  return requests.filter((each) => {
+    const isOver = each.deadline < now || floors.some((floor) => forgets(floor, each.stamp))
+    return !isOver || !isCommitted(each.stamp)
+  })
+}
+
+/**
+ * Of a key that is written more often than its record can hold, the oldest committed requests are
+ * forgotten. A floor stands in their place until the last of them is past its deadline: whatever was
+ * called before it and is not known is refused, since it may be one of them.
+ */
+function withRoom(
+  requests: readonly DecidedRequest[],
+  { isCommitted }: Standpoint,
+): readonly DecidedRequest[] {
+  if (requests.length < chainRequestsMax) return requests
+  const first = requests.findIndex(({ stamp }) => !isCommitted(stamp))
+  const count = Math.min(first < 0 ? requests.length : first, chainRequestsMax / 4)
+  const last = requests[count - 1]
+  if (last === undefined) return requests
+  const { boot, micros, writer } = last.stamp
+  const stamp = { boot, micros, writer: isFloor(last) ? writer : `${writer}${floorMark}` }
+  const deadline = Math.max(...requests.slice(0, count).map((each) => each.deadline))
+  return [{ stamp, deadline, version: null, met: null }, ...requests.slice(count)]
+}
+
+/** Above the stamp of the last one forgotten, and no stamp of a request. */
+const floorMark = '+'
+
+function isFloor({ stamp }: DecidedRequest): boolean {
+  return stamp.writer.endsWith(floorMark)
+}
+
+function forgets(floor: DecidedRequest, stamp: Version): boolean {
+  return isFloor(floor) && compareVersions(stamp, floor.stamp) < 0
 }
 
 /** The version that a condition meets: a deleted key is a missing one. */

@@ -53,14 +53,15 @@ export class Head {
         desk.storageFailed(error)
         return refused({ ...storageFailed, id, message: error.message })
       }
-      if (decision !== undefined && decision.is !== 'crowded' && record !== undefined) {
+      if (decision !== undefined && 'request' in decision && record !== undefined) {
         ordered(record, decision.request)
       }
       ended()
     })
+    if (decision?.is === 'forgotten') return refused({ ...forgotten, id })
     if (decision?.is !== 'crowded') return
-    const message = `the key has ${chainRequestsMax} requests that may still be sent again`
-    refuse('OVERLOADED', `${message}: it is written more often than a chain can remember`)
+    const message = `the key has ${chainRequestsMax} requests under way`
+    refuse('OVERLOADED', `${message}: its chain does not keep up`)
   }
 
   private refusalOf(request: WriteRequest, isLinkFull: boolean): [ErrorCode, string] | undefined {
@@ -86,6 +87,15 @@ export class Head {
     return decision
   }
 }
+
+/** It may have been decided long ago, among many. */
+const forgotten = {
+  kind: 'error',
+  code: 'EXPIRED',
+  definite: false,
+  message:
+    'the key was written so often since the call that nobody knows whether this one was done',
+} as const
 
 /** Begun, and nobody knows how far it came. */
 const storageFailed = { kind: 'error', code: 'STORAGE_FAILED', definite: false } as const
