@@ -1,5 +1,5 @@
 /** What `status` points out of chains: ranges with too few copies, or with nobody who has them. */
-import { aborted, awaited, lacking } from '../shared/ring/chains.js'
+import { aborted, lacking } from '../shared/ring/chains.js'
 import type { NodeId, RingDescription } from '../shared/ring/description.js'
 import { gainersOf } from './plan.js'
 
@@ -31,14 +31,6 @@ export function chainNotices(
     return `${node} missed what was written while it was down: it ${isCopied} copied to again`
   })
   return [...unread, ...shortage, ...mended]
-}
-
-/** Whoever waits for such a range waits for one of these. */
-export function isUnread(
-  { chains = [] }: RingDescription,
-  isUp: (node: NodeId) => boolean,
-): boolean {
-  return awaited(chains, isUp).length > 0
 }
 
 function unreadOf(members: readonly NodeId[], isGivenUp: (node: NodeId) => boolean): string {

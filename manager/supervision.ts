@@ -10,7 +10,6 @@ import type { Message, MessageOf } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
 import { revivalPauseMs } from '../shared/runtime/limits.js'
 import type { Address, Log } from '../shared/runtime/runtime.js'
-import { isUnread } from './chain-notices.js'
 import type { Health } from './health.js'
 import type { Ledger } from './ledger.js'
 import type { Membership } from './membership.js'
@@ -66,11 +65,8 @@ export class Supervision {
 
   /** Has dead members started again that a change cannot do without. */
   revive(): void {
-    const { membership, health, ledger, log } = this.#options
-    const { ring } = ledger.state
-    const isMissing = ring !== undefined && isUnread(ring, (node) => membership.isUp(node))
-    if (this.#supervisor === undefined) return
-    if (membership.starved.length === 0 && !isMissing) return
+    const { membership, health, log } = this.#options
+    if (this.#supervisor === undefined || membership.starved.length === 0) return
     for (const member of membership.processes) {
       const address = addressOf(member)
       const isDead = health.down(member) === 'exited' && health.downFor(member) >= revivalPauseMs

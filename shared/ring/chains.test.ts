@@ -2,7 +2,6 @@ import test from 'ava'
 import fc from 'fast-check'
 import {
   aborted,
-  awaited,
   copying,
   drop,
   found,
@@ -99,8 +98,6 @@ test('the dead go at once, in any place, never the last full member', (t) => {
   t.deepEqual(drop(chains, up('n1', 'n3', 'n4', 'n5')), [chain(0, 0, ['n1', 'n3', 'n4', 'n5'], 2)])
   t.deepEqual(drop(chains, up('n1', 'n2', 'n5')), [chain(0, 0, ['n1', 'n2', 'n5'], 2)])
   t.deepEqual(drop(chains, up('n4')), [chain(0, 0, ['n1', 'n2', 'n3', 'n4'], 3)])
-  t.deepEqual(awaited(chains, up('n4')), ['n1', 'n2', 'n3'])
-  t.deepEqual(awaited(chains, up('n2')), [])
   const switched = [{ ...chain(0, 0, ['n1', 'n2', 'n3', 'n4'], 2), reader: 'n4' }]
   t.is(drop(switched, up('n2', 'n3', 'n4'))[0]?.reader, 'n4')
   t.is(drop(switched, up('n1', 'n2', 'n3'))[0]?.reader, 'n3')

@@ -131,15 +131,6 @@ export function forsaken(chains: readonly Chain[], next: Placement): readonly No
   return overlaid(chains, next).find((arc) => !isLeft(arc))?.owners
 }
 
-/** Full members of arcs whose full members are all down: one of each must come back. In order. */
-export function awaited(chains: readonly Chain[], isUp: Ask): NodeId[] {
-  const waiting = chains.flatMap(({ members, full }) => {
-    const holders = members.slice(0, full)
-    return holders.some(isUp) ? [] : holders
-  })
-  return [...new Set(waiting)].sort(compareNodes)
-}
-
 /** Owners that are up and miss in chains that they can be copied to. In order. */
 export function lacking(chains: readonly Chain[], placement: Placement, isUp: Ask): NodeId[] {
   const missing = overlaid(chains, placement).flatMap(({ chain, owners }) =>
