@@ -122,20 +122,23 @@ export class Call {
 
   message(): Put | Get | Write | Explain {
     const { request, id } = this
-    const { key, quorum, born, deadline } = request
     switch (request.kind) {
       case 'put': {
-        const { value, stamp } = request
+        const { key, value, stamp, quorum, deadline } = request
         return { kind: 'put', id, key, value, version: stamp, w: quorum, deadline }
       }
+      case 'get': {
+        const { key, quorum, born, deadline } = request
+        return { kind: 'get', id, key, r: quorum, born, deadline }
+      }
       case 'write': {
-        const { value, stamp, condition, context } = request
+        const { key, value, stamp, condition, context, quorum, deadline } = request
         return { kind: 'write', id, key, value, stamp, condition, context, w: quorum, deadline }
       }
-      case 'get':
-        return { kind: 'get', id, key, r: quorum, born, deadline }
-      case 'explain':
+      case 'explain': {
+        const { key, quorum, born, deadline } = request
         return { kind: 'explain', id, key, r: quorum, born, deadline }
+      }
     }
   }
 
