@@ -100,6 +100,19 @@ test('a completed plan is said again until a ring follows that is not in the mid
   t.deepEqual(line.advance(60_000), [])
 })
 
+test('a reader that is ready says so again, to every manager, until another ring follows', (t) => {
+  const line = new Line()
+  line.link.joined()
+  line.link.follow({ ...copying(), epoch: 3 })
+  line.link.ready(3)
+  t.deepEqual(line.advance(managerRepeatMs), ['1000 chain.ready'])
+  line.link.closed()
+  t.deepEqual(line.advance(managerRetryMs), ['1200 node.join', '1200 chain.ready'])
+  line.link.joined()
+  line.link.follow({ ...copying(), epoch: 4 })
+  t.deepEqual(line.advance(60_000), [])
+})
+
 test('a manager that is paused for ten minutes finds few messages in its socket', (t) => {
   const line = new Line()
   line.link.completed(1)

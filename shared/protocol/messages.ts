@@ -849,9 +849,11 @@ export interface ClientsGrantOk {
 /**
  * Member of a chain to the next one: what the key holds by the head's order. Sent once it is durable at
  * the sender, and again for every request that is not committed there on each new epoch and connection.
+ * What cannot be taken is answered by `stale` or `error`: all is sent again, in another session.
  */
 export interface ChainPut {
   readonly kind: 'chain.put'
+  /** The session of the sender's link, above all ids of requests. */
   readonly id: number
   readonly epoch: number
   readonly token: Token
@@ -873,6 +875,7 @@ export interface ChainPut {
  */
 export interface ChainAck {
   readonly kind: 'chain.ack'
+  /** 0: no request. */
   readonly id: number
   readonly epoch: number
   readonly token: Token
@@ -886,6 +889,7 @@ export interface ChainAck {
  */
 export interface ChainMark {
   readonly kind: 'chain.mark'
+  /** As in chain.put. */
   readonly id: number
   readonly epoch: number
   readonly from: Token

@@ -1,6 +1,6 @@
 /** Chains on the table of cluster.fixture.ts: rings made by hand, writes, and what came of them. */
 
-import { noVersion, requestsOf } from '../../shared/data/chain-record.js'
+import { requestsOf } from '../../shared/data/chain-record.js'
 import type { Condition } from '../../shared/data/mode.js'
 import type { Version } from '../../shared/data/version.js'
 import type { Message, MessageOf } from '../../shared/protocol/messages.js'
@@ -14,9 +14,9 @@ import type {
 } from '../../shared/ring/description.js'
 import { Cluster, evenRing } from '../cluster.fixture.js'
 
-export const wholeRing = { from: 0xffffffff, to: 0xffffffff }
+const wholeRing = { from: 0xffffffff, to: 0xffffffff }
 
-export interface Chained {
+interface Chained {
   readonly epoch: number
   /** The head first. */
   readonly members: readonly NodeId[]
@@ -74,7 +74,7 @@ function placementOf(nodes: readonly NodeId[]): Placement {
   return { ...evenRing(1, nodes).placement, replicas: 1, readQuorum: 1, writeQuorum: 1 }
 }
 
-export interface Asked {
+interface Asked {
   readonly id?: number
   readonly condition?: Condition
   /** Of an earlier attempt. */
@@ -151,5 +151,3 @@ export class ChainCluster extends Cluster {
     return { version: record.version, requests: requestsOf(record).length }
   }
 }
-
-export { noVersion }

@@ -30,7 +30,7 @@ interface Call {
 }
 
 /** A generator of 32 bits (mulberry32). */
-export function generator(seed: number): () => number {
+function generator(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -2,6 +2,8 @@
  * Writes on their way down a chain, and their acknowledgements on the way back: what the head ordered or
  * the one before sent is made durable, and goes on; at the end it is committed and answered.
  */
+
+import { Malformed } from '../../shared/data/byte-stream.js'
 import { type DecidedRequest, requestsOf, withRequests } from '../../shared/data/chain-record.js'
 import type { StoredRecord } from '../../shared/data/record.js'
 import { compareVersions, formatVersion, type Version } from '../../shared/data/version.js'
@@ -78,8 +80,9 @@ export class Conveyor {
     const { desk, index, barrier } = this.options
     const { id, epoch, token, key, origin, request, stamp } = message
     const incoming = recordOf(message)
-    const requests = requestsOf(incoming)
-    if (this.options.seatOf(token)?.predecessor !== from || !hasStamp(requests, stamp)) {
+    const requests = requestsIn(incoming)
+    const isFromBefore = this.options.seatOf(token)?.predecessor === from
+    if (requests === undefined || !isFromBefore || !hasStamp(requests, stamp)) {
       return this.ignore(from, message)
     }
     // The wipe has begun: what came now would outlive it.
@@ -180,6 +183,16 @@ export class Conveyor {
     if (predecessor === undefined || stamps.length === 0) return
     const { runtime } = this.options.desk
     runtime.send(predecessor, { kind: 'chain.ack', id: 0, epoch, token, key, stamps })
+  }
+}
+
+/** Undefined: not what a member writes. */
+function requestsIn(incoming: StoredRecord): readonly DecidedRequest[] | undefined {
+  try {
+    return requestsOf(incoming)
+  } catch (error) {
+    if (error instanceof Malformed) return undefined
+    throw error
   }
 }
 

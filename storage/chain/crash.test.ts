@@ -1,5 +1,6 @@
 /** What members of a chain leave behind when they die, pause or come back, at every hop of a write. */
 import test from 'ava'
+import type { MessageOf } from '../../shared/protocol/messages.js'
 import { tokenOf } from '../../shared/ring/token.js'
 import { chainResendKeysMax } from '../../shared/runtime/limits.js'
 import { ChainCluster, chained } from './chains.fixture.js'
@@ -311,4 +312,42 @@ test('a new reader is ready once all before the mark is durable', (t) => {
   t.false(isReady())
   cluster.settle('n4.1')
   t.true(isReady())
+})
+
+test('a session of which a message was lost here says nothing by its mark', (t) => {
+  const cluster = founded()
+  const { chain } = cluster.seat('n3.1').node
+  cluster.mayArrive = ({ kind }) => kind !== 'chain.mark'
+  cluster.publish(chained({ epoch: 2, members: three, placed: [...three, 'n4'] }))
+  cluster.get('g', 'n4.1', 'a')
+  cluster.run()
+  const put = { kind: 'chain.put', id: 2 ** 31 + 50, epoch: 2 } as MessageOf<'chain.put'>
+  chain?.lost('n2.1', put)
+  cluster.letArrive()
+  t.is(cluster.answer('g'), undefined)
+  t.true(cluster.trace.includes('n3.1 > n2.1 stale'))
+  // The sender begins anew, in sessions that come after the lost one.
+  for (let i = 0; i < 60 && cluster.answer('g') === undefined; i++) cluster.advance(100)
+  t.is(cluster.readBy('g'), null)
+})
+
+test('what no member of the chain can have sent is ignored', (t) => {
+  const cluster = founded()
+  const about = { id: 2 ** 31, epoch: 1, token: 7, key: Buffer.from('a'), value: Buffer.from('x') }
+  const version = { boot: 1, micros: 5, writer: '0000000000000001' }
+  const nobody = { origin: '', request: 0, stamp: null }
+  const put = { kind: 'chain.put', ...about, version, ...nobody } as const
+  cluster.send('n1.1', 'n3.1', { ...put, attached: null })
+  cluster.send('n1.1', 'n2.1', { ...put, attached: Buffer.from('garbage') })
+  cluster.send('n1.1', 'n2.1', { ...put, attached: null, stamp: version })
+  cluster.send('n3.1', 'n1.1', {
+    kind: 'chain.ack',
+    id: 0,
+    epoch: 1,
+    token: 7,
+    key: about.key,
+    stamps: [],
+  })
+  cluster.run()
+  for (const id of three) t.is(cluster.held(`${id}.1`, 'a'), undefined)
 })
