@@ -1,6 +1,6 @@
 /**
- * What must hold between two rings of a swarm in chain mode that follow one another, whatever happened
- * between them.
+ * What must hold between two rings of a swarm in chain mode that follow one another, whatever
+ * happened between them.
  */
 import { newReaders } from '../shared/ring/chains.js'
 import type { Chain, NodeId, RingDescription } from '../shared/ring/description.js'

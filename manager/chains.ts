@@ -2,8 +2,8 @@
  * Chain mode: how the chains of the ring go on.
  *
  * The dead leave their chains first of all, at any step of a change and outside of one; then a change
- * under way is looked at: copying, switching, settled, or given up. As with quorums (progress.ts) all of
- * it follows from the journaled ring and from who is up.
+ * under way is looked at: copying, switching, settled, or given up. As with quorums (progress.ts) all
+ * of it follows from the journaled ring and from who is up.
  */
 import {
   aborted,

@@ -1,19 +1,19 @@
 /**
- * How chains follow one another: founded, copied to, switched, settled, and what the dead leave behind.
+ * How chains follow one another: founded, copied to, switched, settled, and what the dead leave.
  *
- * Whatever reaches the end of a chain passed all before it, so a member may hold more than the ones
- * behind it and never less of what was acknowledged. From that everything here follows: a member may go
- * at any moment as long as a full one stays, and nobody passes another one in order; a joiner stands last and
- * is full once it has a copy of what the last full member held, and what came since. (van Renesse and Schneider, "Chain Replication
- * for Supporting High Throughput and Availability", OSDI 2004, sections 3.1 and 3.3; there the copy
- * ends before the joiner is linked, here it runs beside the writes.)
+ * Whatever reaches the end of a chain passed all before it, so a member may hold more than those behind
+ * it and never less of what was acknowledged. From that everything here follows: a member may go at any
+ * moment as long as a full one stays, and nobody passes another one in order; a joiner stands last, and
+ * is full once it has what the last full member held, and what came since. (van Renesse and Schneider,
+ * "Chain Replication for Supporting High Throughput and Availability", OSDI 2004, section 3; there the
+ * copy ends before the joiner is linked, here it runs beside the writes.)
  *
  * Who reads must never read less than who read before. The last full member reads while data is copied,
  * the last joiner after that; where nobody joins, the last member stays the reader until it leaves, as
  * it would if it died: those before it hold what it had shown, those behind it may not.
  *
- * Of a chain without a living full member nobody is taken out: whichever comes back first holds all that
- * was acknowledged.
+ * Of a chain without a living full member nobody is taken out: whichever comes back first holds all
+ * that was acknowledged.
  */
 import { type SharedArc, sharedArcs } from './arcs.js'
 import type { Chain, NodeId, Placement, Token, Transfer } from './description.js'
@@ -125,7 +125,7 @@ export function drop(
   return left.every((chain, i) => chain === chains[i]) ? chains : left
 }
 
-/** The next owners of a range that nobody of them has a place in the chain of; undefined: there is none. */
+/** The next owners of a range of which nobody of them is a member; undefined: there is none. */
 export function forsaken(chains: readonly Chain[], next: Placement): readonly NodeId[] | undefined {
   const isLeft = ({ chain, owners }: Overlaid) => chain.members.some((it) => owners.includes(it))
   return overlaid(chains, next).find((arc) => !isLeft(arc))?.owners
