@@ -19,12 +19,3 @@ export interface StoredRecord {
 export function supersedes(incoming: StoredRecord, held: StoredRecord | undefined): boolean {
   return held === undefined || compareVersions(incoming.version, held.version) > 0
 }
-
-/** The newer of two records; undefined only if both are absent. */
-export function newest(
-  a: StoredRecord | undefined,
-  b: StoredRecord | undefined,
-): StoredRecord | undefined {
-  if (a === undefined) return b
-  return b !== undefined && supersedes(b, a) ? b : a
-}

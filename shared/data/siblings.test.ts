@@ -1,11 +1,11 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { contextActorsMax } from '../runtime/limits.js'
 import { Malformed } from './byte-stream.js'
 import type { StoredRecord } from './record.js'
 import {
   actorOf,
   type Context,
+  contextActorsMax,
   contextRefusal,
   decodeSiblings,
   encodeContext,

@@ -13,13 +13,15 @@
  * the context. Its version is made of both: two copies of a key are alike if their versions are.
  */
 import { createHash } from 'node:crypto'
-import { contextActorsMax } from '../runtime/limits.js'
 import { Malformed } from './byte-stream.js'
 import { bytes, bytesOf, list, parseBytes, record, text, uint } from './cbor.js'
 import type { StoredRecord } from './record.js'
 import { compareVersions, type Micros, type Version } from './version.js'
 
 /** One write, by an actor as `actorOf` names it. */
+/** Lives of nodes that a context may name: a few KB of it go with every read and write. */
+export const contextActorsMax = 1_024
+
 export interface Dot {
   readonly actor: string
   readonly micros: Micros

@@ -107,7 +107,7 @@ const entry: Field<Entry> = {
   },
 }
 
-export const cursor: Field<Cursor> = record({ token: uint32, key: bytes })
+const cursor: Field<Cursor> = record({ token: uint32, key: bytes })
 export const entries = list(entry)
 export const maybeCursor = nullable(cursor)
 
@@ -141,7 +141,7 @@ const changeFields: Field<Required<Change>> = record({
   transfers: list(transfer),
   switching: bool,
 })
-export const change: Field<Change> = {
+const change: Field<Change> = {
   write: (out, value) => changeFields.write(out, { ...value, switching: value.switching ?? false }),
   read(input) {
     const { switching, ...copying } = changeFields.read(input)
@@ -149,7 +149,7 @@ export const change: Field<Change> = {
   },
 }
 
-export const chain: Field<Chain> = record({
+const chain: Field<Chain> = record({
   from: uint32,
   to: uint32,
   members: list(text),
@@ -307,7 +307,7 @@ const rumor: Field<Rumor> = record({
 })
 export const rumors = list(rumor)
 
-export const mark: Field<Mark> = record({ token: uint32, key: bytes, version })
+const mark: Field<Mark> = record({ token: uint32, key: bytes, version })
 export const marks = list(mark)
 export const reason = oneOf('ownership', 'hinted', 'repair')
 

@@ -26,8 +26,6 @@ export const maxFlightMs = 60_000
  */
 export const siblingsMax = 64
 export const siblingValuesMax = 2
-/** Lives of nodes that a causal context may name: a few KB of it go with every read and write. */
-export const contextActorsMax = 1_024
 /** Deadline of a client call by default. */
 export const callTimeoutMs = 5_000
 /** How often in-flight requests are checked against their deadlines. */
@@ -192,6 +190,8 @@ export const chainResendKeysMax = 64
 /** How often requests past their deadlines are cleared up, and how many keys at once: 20,000 a second. */
 export const chainPurgeMs = 100
 export const chainPurgeKeysMax = 2_000
+/** A key that is still written is cleared up once so many of its requests are known to be committed. */
+export const chainPurgeRequestsMax = 64
 /**
  * Requests that stand beside one key until their deadlines have passed; of more the oldest are forgotten.
  * They are written with each write of the key, and travel with it beyond its value (frameOverheadBytes).
