@@ -174,6 +174,25 @@ test('requests past their deadlines and tombstones are cleared up by every membe
   t.is(cluster.read('n1.1', 'b'), '2')
 })
 
+test('a key that is still written is cleared up once it rests', (t) => {
+  const cluster = founded()
+  cluster.write('c1', 'n1.1', 'a', '1')
+  cluster.advance(4_000)
+  cluster.write('c2', 'n1.1', 'a', '2')
+  cluster.advance(3_000)
+  for (const id of three) t.is(cluster.held(`${id}.1`, 'a')?.requests, 2)
+  cluster.write('c3', 'n1.1', 'a', '3')
+  cluster.run()
+  for (const id of three) t.is(cluster.held(`${id}.1`, 'a')?.requests, 2)
+  cluster.advance(7_000)
+  for (const id of three) t.is(cluster.held(`${id}.1`, 'a')?.requests, 0)
+  for (let i = 0; i < 200; i++) {
+    cluster.write(`d${i}`, 'n1.1', 'a', '1', { timeoutMs: 200 })
+    cluster.advance(100)
+    t.true((cluster.held('n2.1', 'a')?.requests ?? 0) < 10)
+  }
+})
+
 test('a request past its deadline is refused by the head, and was not begun', (t) => {
   const cluster = founded()
   cluster.write('c1', 'n1.1', 'a', '1', { timeoutMs: 10 })

@@ -2,6 +2,9 @@
  * Clears up what nobody can ask for any more: requests that are committed and past their deadlines, and
  * tombstones that have nothing left beside them. Every member does it for itself, by the same clock.
  *
+ * A key that is still written is left alone: each write of it drops what is over, and once it rests, its
+ * last request is due.
+ *
  * A tombstone that is committed is held by all members, so nothing older is left to come back. Only a
  * handoff under way may still carry the value before it: while the ring changes, tombstones stay. They
  * stay also while the clock is behind their versions, which a head that orders several writes within one
@@ -10,7 +13,7 @@
 import { requestsOf, withRequests } from '../../shared/data/chain-record.js'
 import type { StoredRecord } from '../../shared/data/record.js'
 import { formatVersion, type Micros, type Version } from '../../shared/data/version.js'
-import { chainPurgeKeysMax } from '../../shared/runtime/limits.js'
+import { chainPurgeKeysMax, chainPurgeRequestsMax } from '../../shared/runtime/limits.js'
 import type { Desk } from '../desk.js'
 import type { FollowedKey, Uncommitted } from './uncommitted.js'
 
@@ -33,6 +36,7 @@ export class Purge {
   }
 
   private clearUp(each: FollowedKey, now: Micros): void {
+    if (isInUse(each, now) && each.committed.size < chainPurgeRequestsMax) return
     const { engine } = this.desk
     const { token, key } = each
     let forgotten: Version | undefined
@@ -62,4 +66,9 @@ export class Purge {
     const { description } = this.desk.ring
     return description.change === undefined && (boot < this.boot || micros < now)
   }
+}
+
+/** A request of it is still to become due. */
+function isInUse({ open, committed }: FollowedKey, now: Micros): boolean {
+  return open.size > 0 || [...committed.values()].some((deadline) => deadline >= now)
 }
