@@ -6,12 +6,25 @@
  * among those that were put before.
  */
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
+import type { Client } from '../client/index.js'
 import { seededRandom } from './random.js'
 
 /** What is put under load: a client, or anything that answers like one. */
 export interface LoadClient {
   put(key: string, value: Uint8Array): Promise<unknown>
   get(key: string): Promise<unknown>
+}
+
+/** Of siblings, puts that have seen nothing would pile up: a put is one after a get, and both are timed. */
+export function userOf(client: Client<Uint8Array, Buffer>): LoadClient {
+  if (client.mode !== 'siblings') return client
+  return {
+    get: (key) => client.get(key),
+    put: async (key, value) => {
+      const found = await client.get(key)
+      return await client.put(key, value, { context: found?.context })
+    },
+  }
 }
 
 export interface LoadOptions {

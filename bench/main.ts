@@ -2,7 +2,8 @@
  * `npm run bench`: how much of the machine the store gives its user, measured against a bare echo.
  *
  * Starts a swarm of its own (6 nodes, N=3, in memory) and an echo, loads both from this one process
- * and prints the comparison; exits 1 if a bar is missed or any operation failed.
+ * and prints the comparison; exits 1 if a bar is missed or any operation failed. With `--modes` it
+ * compares the modes of replication instead (modes.ts).
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,6 +15,7 @@ import { execa } from 'execa'
 import { type Client, init } from '../client/index.js'
 import { Echo } from './echo.js'
 import { type LoadReport, runLoad } from './load.js'
+import { compareModes } from './modes.js'
 import { type Bar, judge, type LevelReport, type Round, summarizeLevel } from './rounds.js'
 
 const levels = [1, 16, 64, 256]
@@ -27,6 +29,8 @@ const { values: flags } = parseArgs({
     json: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
     'value-bytes': { type: 'string', default: '100' },
+    modes: { type: 'boolean', default: false },
+    durability: { type: 'string', default: 'memory' },
   },
 })
 const rounds = Number(flags.rounds)
@@ -37,7 +41,19 @@ const directory = mkdtempSync(join(tmpdir(), 'gtstore-bench-'))
 const run = join(directory, 'run')
 const place = ['--dir', run, '--data', join(directory, 'data')]
 
-process.exitCode = await main()
+process.exitCode = flags.modes ? await modes() : await main()
+
+async function modes(): Promise<number> {
+  const { durability, json } = flags
+  try {
+    const settings = { gtstore, directory, rounds, valueBytes, durability }
+    const table = await compareModes(settings, note)
+    console.log(json ? JSON.stringify(table.reports) : table.text)
+    return 0
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
 
 async function main(): Promise<number> {
   try {

@@ -49,7 +49,8 @@ const rateBarLevels = [64, 256]
 /** Multiples of the echo's p50 that one put or get at a time may take. */
 const p50Bars = { put: 4, get: 3.5 }
 
-function median(values: readonly number[]): number {
+/** Half of the values are not above it. */
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN
 }

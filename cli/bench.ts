@@ -1,12 +1,6 @@
 /** `gtstore bench`: load on the user's own swarm, as fast as it takes it, with one client. */
-import {
-  keysDefault,
-  type LoadClient,
-  type LoadOptions,
-  type LoadReport,
-  runLoad,
-} from '../bench/load.js'
-import { type Client, init } from '../client/index.js'
+import { keysDefault, type LoadOptions, type LoadReport, runLoad, userOf } from '../bench/load.js'
+import { init } from '../client/index.js'
 import { requireRunDirectory } from '../shared/os/reach.js'
 import { CommandError, exitCodes } from './errors.js'
 import { progressMs } from './limits.js'
@@ -32,7 +26,7 @@ export async function bench(context: Context, flags: BenchFlags): Promise<number
   const client = await init({ swarm, dir: run, via, valueEncoding: 'buffer', signal })
   const bar = await openProgress()
   try {
-    const load = { client: loaded(client), inFlight, valueBytes, signal }
+    const load = { client: userOf(client), inFlight, valueBytes, signal }
     const keysHeld = putShare < 1 ? await fill(load, operations, bar) : 0
     const measured = { ...load, operations, putShare, keysHeld }
     const report = await shown(bar, 'operations', measured)
@@ -43,18 +37,6 @@ export async function bench(context: Context, flags: BenchFlags): Promise<number
   } finally {
     bar.stop()
     await client.finalize()
-  }
-}
-
-/** Of siblings, puts that have seen nothing would pile up: a put is one after a get, and both are timed. */
-function loaded(client: Client<Uint8Array, Buffer>): LoadClient {
-  if (client.mode !== 'siblings') return client
-  return {
-    get: (key) => client.get(key),
-    put: async (key, value) => {
-      const found = await client.get(key)
-      return await client.put(key, value, { context: found?.context })
-    },
   }
 }
 
