@@ -55,7 +55,8 @@ export interface WriteOptions extends CallOptions {
 export interface Conditions {
   /**
    * The key must have a value. In mode `chain` atomic; in the others a read, then the write: what
-   * another client writes between the two is not seen.
+   * another client writes between the two is not seen. That read gives a put no context: of siblings
+   * it supersedes what `context` covers, as ever.
    */
   readonly ifPresent?: boolean | undefined
   /** The key must have this version. Atomic, and in mode `chain` alone (else UNSUPPORTED). */

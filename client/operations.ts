@@ -33,6 +33,8 @@ export interface PutOptions {
   readonly condition?: Condition | undefined
   /** Of the get that the writer has seen, encoded; siblings alone. */
   readonly context?: Uint8Array | undefined
+  /** Of siblings, where no context is given: supersede those that the read for the condition saw. */
+  readonly supersedesRead?: boolean | undefined
 }
 
 export interface GetOptions {
@@ -152,7 +154,7 @@ export class Operations {
     })
   }
 
-  /** The write is stamped after the read. Of siblings it supersedes what that saw. */
+  /** The write is stamped after the read. Of siblings a delete supersedes what that saw, a put if told to. */
   private readThenWrite(
     { mode, boot }: Grant,
     key: Uint8Array,
@@ -168,7 +170,8 @@ export class Operations {
       if (end !== undefined) return end === 'done' ? done(undefined) : done(end)
       const stamp = this.options.stamps.next(boot)
       const quorum = options.w ?? 0
-      const context = options.context ?? found?.siblings?.context
+      const supersedes = value === null || options.supersedesRead === true
+      const context = options.context ?? (supersedes ? found?.siblings?.context : undefined)
       call = this.dispatcher.add(
         mode === 'latest'
           ? { kind: 'put', key, value, stamp, quorum, born, deadline, done }

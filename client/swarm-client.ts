@@ -103,10 +103,19 @@ export class SwarmClient implements Client<unknown> {
         })
     })
   }
+
   update(key: Key, value: unknown, options: UpdateOptions & Encoded = {}): Promise<Written> {
-    // Which version it must have says already that it must have one.
-    const ifPresent = options?.ifVersion === undefined ? true : undefined
-    return this.put(key, value, options === null ? options : { ...options, ifPresent })
+    return this.#call(options, () => {
+      // Which version it must have says already that it must have one.
+      const ifPresent = options.ifVersion === undefined ? true : undefined
+      const wish = { ...wishOf({ ...options, ifPresent }), supersedesRead: true }
+      const bytes = this.#encodingOf(options).encode(value)
+      const name = keyBytes(key)
+      return (done) =>
+        this.#core.put(name, bytes, wish, (error, version) => {
+          done(error, version && { version: formatVersion(version) })
+        })
+    })
   }
 
   read(key: Key, options: GetOptions & Encoded = {}): Promise<Found<unknown>> {

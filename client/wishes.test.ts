@@ -99,19 +99,26 @@ test('siblings: get decodes all of them, and its context goes back as it came', 
     value: Buffer.from(text),
   }))
   const held = { boot: 1, micros: 5, writer: '00000000000000aa' }
-  swarm.records.set(Buffer.from('k').toString('hex'), {
-    value: encodeSiblings({ values, context }),
-    version: held,
-  })
+  const hold = () =>
+    swarm.records.set(Buffer.from('k').toString('hex'), {
+      value: encodeSiblings({ values, context }),
+      version: held,
+    })
+  hold()
   const found = await store.get('k')
   t.like(found, { value: 'two', values: ['one', 'two'], version, node: 'n1' })
   t.deepEqual(Buffer.from(found?.context ?? '', 'base64url'), Buffer.from(encodeContext(context)))
   const writes = writesOf(swarm)
   await store.put('k', 'three', { context: found?.context })
   await store.put('k', 'four')
+  hold()
+  await store.put('k', 'five', { ifPresent: true })
+  hold()
+  await store.update('k', 'six')
   t.deepEqual(
     writes.map((write) => write.context && Buffer.from(write.context)),
-    [Buffer.from(encodeContext(context)), null],
+    [Buffer.from(encodeContext(context)), null, null, Buffer.from(encodeContext(context))],
+    'a put without a context supersedes nothing, an update what it has read',
   )
 })
 
