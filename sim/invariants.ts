@@ -74,7 +74,7 @@ export abstract class Invariants {
       this.breach('a tombstone goes when all owners hold it', `${name}: not ${others}`)
     }
     const established = this.#established.get(name) ?? []
-    const left = established.filter((each) => compareVersions(each, version) !== 0)
+    const left = established.filter((each) => !this.supersedes(version, each))
     this.#established.set(name, left)
   }
 
@@ -114,7 +114,12 @@ export abstract class Invariants {
 
   /** The record is the version, or knows of it and of what superseded it. */
   covers(held: StoredRecord, version: Version): boolean {
-    return compareVersions(held.version, version) >= 0
+    return this.supersedes(held.version, version)
+  }
+
+  /** It is the other one, or came after it. */
+  protected supersedes(version: Version, other: Version): boolean {
+    return compareVersions(version, other) >= 0
   }
 
   protected counted(): void {

@@ -203,11 +203,11 @@ class Client {
 
   #call(done: () => void): void {
     const random = this.#random
-    const { keys, hotShare, readShare, replicas, readQuorum, writeQuorum } =
+    const { keys, hotShare, readShare, replicas, readQuorum, writeQuorum, callMs } =
       this.#options.host.settings
     const key = random.chance(hotShare) ? 'k0' : `k${random.below(keys)}`
     const hasty = random.chance(hastyShare)
-    const timeoutMs = hasty ? random.between(...hastyMs) : callTimeoutMs
+    const timeoutMs = hasty ? random.between(...hastyMs) : callMs
     const isRaised = random.chance(0.1)
     const r = isRaised ? random.between(readQuorum, replicas) : undefined
     const w = isRaised ? random.between(writeQuorum, replicas) : undefined

@@ -89,6 +89,10 @@ export class QuorumInvariants extends Invariants {
     return this.#records?.covers(held, version) ?? super.covers(held, version)
   }
 
+  protected override supersedes(version: Version, other: Version): boolean {
+    return this.#records?.supersedes(version, other) ?? super.supersedes(version, other)
+  }
+
   #checkAcknowledged(
     requester: Address,
     message: Extract<Message, { kind: `${'' | 'coordinate.'}${'put' | 'write'}.ok` }>,
@@ -129,12 +133,7 @@ export class QuorumInvariants extends Invariants {
           `${needed} needed of ${side.owners}, held by ${holders.length === 0 ? 'none' : holders}`,
       )
     }
-    const isKnown = this.established(key).some((other) => this.#supersedes(other, version))
-    if (!isKnown) this.establish(key, version, (other) => this.#supersedes(version, other))
-  }
-
-  #supersedes(version: Version, other: Version): boolean {
-    if (this.#records !== undefined) return this.#records.supersedes(version, other)
-    return super.covers({ version, value: null }, other)
+    const isKnown = this.established(key).some((other) => this.supersedes(other, version))
+    if (!isKnown) this.establish(key, version, (other) => this.supersedes(version, other))
   }
 }

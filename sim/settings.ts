@@ -5,6 +5,7 @@
 import type { Mode } from '../shared/data/mode.js'
 import type { Micros } from '../shared/data/version.js'
 import type { MessageKind } from '../shared/protocol/messages.js'
+import { callTimeoutMs } from '../shared/runtime/limits.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import { type FaultSettings, faultsOf, type RestartSettings, restartsOf } from './fault-settings.js'
 import { Random } from './random.js'
@@ -35,6 +36,8 @@ export interface Settings {
   readonly readShare: number
   /** Longest pause of a client between two calls. */
   readonly thinkMicros: Micros
+  /** Of a call that is in no hurry. A chain remembers its writes for so long. */
+  readonly callMs: Millis
   /** Chain: share of the writes that ask something of the key they meet. */
   readonly conditionShare: number
   /** Siblings: share of the writes that carry a context; 1: always that of a get made for the purpose. */
@@ -157,6 +160,7 @@ export function settingsOf(seed: number, mode: Mode): Settings {
     changePauseMs: random.pick([1, 40, 150, 300]),
     readShare: random.pick([0.4, 0.7, 0.9]),
     thinkMicros: random.pick([200, 2_000, 10_000]),
+    callMs: mode === 'chain' ? ofMode.pick([2_000, 4_000, callTimeoutMs]) : callTimeoutMs,
     conditionShare: ofMode.pick([0, 0.3, 0.7]),
     contextShare: ofMode.pick([1, 1, 0.9, 0.6]),
     climate: {
