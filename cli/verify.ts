@@ -53,13 +53,14 @@ function named({ key }: FaultyKey) {
 }
 
 function describe(report: VerifyReport): string {
-  const { epoch, members, keys, tombstones, copies, unread, changing, examples } = report
+  const { epoch, members, keys, tombstones, copies, unread, changing, short, examples } = report
   const deleted = tombstones === 0 ? '' : `, ${tombstones} deleted ones`
   const counted = `epoch ${epoch}: ${keys} keys${deleted}, ${copies} copies on ${members} nodes`
   return [
     counted,
     faultsOf(report),
     ...unread.map(({ node, reason }) => `${node} is ${reason}: copies on it are not counted`),
+    ...(short > 0 ? [`${short} ranges lack a member of their chain, and with it a copy`] : []),
     ...(changing ? ['a change is under way: what it copies is not judged yet'] : []),
     ...examples.map(describeKey),
     ...(report.clean ? ['every key has its copies, all equal, and no others'] : []),

@@ -98,8 +98,20 @@ test('a store whose copies are all equal is clean, and counted', async (t) => {
     misplaced: 0,
     divergent: 0,
     beyond: 0,
+    short: 0,
     clean: true,
   })
+})
+
+test('a chain that lacks a member is not clean, though the copies there are are equal', async (t) => {
+  const fake = fakeStores()
+  store(fake, 'k', 5, ['n1', 'n2', 'n3'])
+  const chain = { from: 0, to: 0, members: ['n1', 'n2', 'n3'], full: 3, reader: 'n3' }
+  fake.ring = () => ({ ...ring, chains: [chain] })
+  t.like(await look(fake), { clean: false, short: 1, missing: 0, copies: 3 })
+  store(fake, 'k', 5)
+  fake.ring = () => ({ ...ring, chains: [{ ...chain, members: [...ids], full: 4, reader: 'n4' }] })
+  t.like(await look(fake), { clean: true, short: 0, copies: 4 })
 })
 
 test('what is wrong is counted and named', async (t) => {

@@ -61,9 +61,11 @@ export interface VerifyReport {
   readonly misplaced: number
   readonly divergent: number
   readonly beyond: number
+  /** Ranges whose chain has fewer than N members: who was dropped has not been copied to again. */
+  readonly short: number
   /** The first faulty keys. */
   readonly examples: readonly FaultyKey[]
-  /** No fault, nobody unread, and the ring is settled. */
+  /** No fault, nobody unread, no chain short, and the ring is settled. */
   readonly clean: boolean
 }
 
@@ -132,16 +134,24 @@ class Walk {
     const { missing, misplaced, divergent, beyond } = this.#counts
     const { epoch, change } = this.#ring.description
     const changing = moved || change !== undefined
-    const faults = missing + misplaced + divergent + beyond
+    const short = this.#shortChains()
+    const faults = missing + misplaced + divergent + beyond + short
     return {
       epoch,
       changing,
       members: this.#members.size,
       unread: [...this.#unread].map(([node, reason]) => ({ node, reason })),
       ...this.#counts,
+      short,
       examples: this.#examples,
       clean: faults === 0 && this.#unread.size === 0 && !changing,
     }
+  }
+
+  #shortChains(): number {
+    const { nodes, replicas } = this.#ring.description.placement
+    const whole = Math.min(replicas, new Set(nodes).size)
+    return this.#ring.arcs.filter(({ chain }) => chain && chain.members.length < whole).length
   }
 
   #readable(): NodeId[] {

@@ -33,6 +33,22 @@ export function judgeAnswers(mode: Mode, clients: readonly ClientCalls[]): strin
   return [...explained(findViolation(history)), ...(conflict === undefined ? [] : [conflict])]
 }
 
+/**
+ * Calls that tell a mode from the others: writes whose condition failed, gets of several siblings. Undefined
+ * where any call will do.
+ */
+export function tellingCalls(mode: Mode, clients: readonly ClientCalls[]): number | undefined {
+  const calls = clients.flatMap((client) => client.calls)
+  switch (mode) {
+    case 'latest':
+      return undefined
+    case 'siblings':
+      return calls.filter(({ values = [] }) => values.length > 1).length
+    case 'chain':
+      return calls.filter(({ refused }) => refused === true).length
+  }
+}
+
 function explained(violation: { readonly explanation: string } | undefined): string[] {
   return violation === undefined ? [] : [violation.explanation]
 }

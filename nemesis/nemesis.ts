@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 import type { Mode } from '../shared/data/mode.js'
 import { Random } from '../sim/random.js'
 import { drawFault, type Fault } from './faults.js'
-import { type Call, judgeAnswers } from './history.js'
+import { type Call, judgeAnswers, tellingCalls } from './history.js'
 import { Victim } from './victim.js'
 import type { WorkerCommand, WorkerOptions, WorkerReport } from './worker.js'
 
@@ -31,6 +31,8 @@ export interface Verdict {
   readonly seed: number
   readonly operations: number
   readonly answered: number
+  /** Of mode `siblings` gets of several, of `chain` writes whose condition failed. */
+  readonly telling?: number | undefined
   readonly registrations: number
   /** How often each fault took effect. */
   readonly faults: Readonly<Record<string, number>>
@@ -41,6 +43,7 @@ export interface Verdict {
 
 /** A run that does less proves nothing. */
 const answeredPerSecondMin = 40
+const tellingPerSecondMin = 1
 const faultsPerMinuteMin = 12
 const kindsMin = 4
 
@@ -141,12 +144,17 @@ function judge({ mode, seed, seconds, workers, struck, failures }: Evidence): Ve
   if (answered.length < answeredPerSecondMin * seconds) {
     found.push(`only ${answered.length} calls were answered in ${seconds} s`)
   }
+  const telling = tellingCalls(mode, workers)
+  if (telling !== undefined && telling < tellingPerSecondMin * seconds) {
+    found.push(`only ${telling} calls showed what mode ${mode} is about`)
+  }
   const times = answered.map(({ called, returned }) => ((returned ?? 0) - called) / 1000)
   return {
     mode,
     seed,
     operations: calls.length,
     answered: answered.length,
+    telling,
     registrations: workers.reduce((sum, worker) => sum + worker.registrations, 0),
     faults: struck,
     slowestMs: times.reduce((slowest, ms) => Math.max(slowest, ms), 0),
