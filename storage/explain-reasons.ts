@@ -123,7 +123,12 @@ function answerReasons({ mode, arc, quorums, outcome, newest }: Explained): stri
     )
   }
   if (newest !== undefined && (record === undefined || isOlder(record, newest))) {
-    reasons.push(`the answer is not the newest that is held: it is ${behind(record, newest)}`)
+    // Of siblings the older may be what an answer lacks.
+    if (mode === 'siblings' && record !== undefined) {
+      reasons.push(`the answer is not all that is held: ${lacking(record, newest)}`)
+    } else {
+      reasons.push(`the answer is not the newest that is held: it is ${behind(record, newest)}`)
+    }
   }
   return reasons
 }
@@ -172,14 +177,26 @@ function spreadReasons({ mode, arc, seen, newest }: Explained): string[] {
   const quorum = Quorum.ofWrite(arc, 0)
   const holders = seen.filter(({ said }) => stateOf(said, newest) === 'current')
   for (const { node } of holders) quorum.ack(node)
+  for (const { node, said } of seen) {
+    if (said.is === 'held' && !holders.some((holder) => holder.node === node)) quorum.fail(node)
+  }
   if (quorum.state === 'met') return []
   const nodes = holders.map(({ node }) => node).join(', ')
   const held = `the newest, ${name(newest)}, is known of ${nodes || 'nobody who answered'}`
+  if (quorum.state === 'pending') return [`${held}: ${cannotBeTold(arc, seen)}`]
   if (arc.chain !== undefined) return [`${held}: it has not passed the whole chain`]
   const sides = arc.next === undefined ? '' : ' on both sides of the change'
   const what =
     mode === 'siblings' ? 'their merge is written nowhere, or' : 'a write is under way, or'
   return [`${held}, fewer than W=${arc.quorums.w}${sides}: ${what} one failed half way`]
+}
+
+/** Those that did not say what they hold may hold it. */
+function cannotBeTold({ chain, quorums }: Arc, seen: readonly Seen[]): string {
+  const silent = seen.flatMap(({ node, said }) => (said.is === 'held' ? [] : [node]))
+  const what =
+    chain === undefined ? `W=${quorums.w} owners hold it` : 'it has passed the whole chain'
+  return `whether ${what} cannot be told without ${silent.join(', ')}`
 }
 
 function isHeldBy(record: StoredRecord | undefined, held: StoredRecord): boolean {

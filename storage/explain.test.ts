@@ -1,5 +1,5 @@
 import test from 'ava'
-import { decodeSiblings } from '../shared/data/siblings.js'
+import { decodeSiblings, written } from '../shared/data/siblings.js'
 import type { ExplainReport, OwnerReport } from '../shared/protocol/messages.js'
 import type { RingDescription } from '../shared/ring/description.js'
 import { explainPatienceMs, sweepIntervalMs } from '../shared/runtime/limits.js'
@@ -220,6 +220,48 @@ test('a missing key and a deleted one are told apart, from each other and from n
   t.like(none, { value: null, version: null })
   t.regex(none.refusal ?? '', /^nothing was decided within/)
   t.deepEqual(states(none), ['n1 primary current', 'n2 owner late', 'n3 owner late'])
+})
+
+test('of owners that did not answer nothing is said, neither that they have it nor that they lack it', (t) => {
+  const table = fourNodes({ readQuorum: 1 })
+  put(table, 'one')
+  table.cluster.random = () => 0
+  table.cluster.mute('n2.1', 'n3.1')
+  const { reasons, ...report } = explainLate(table)
+  t.is(shown(report as ExplainReport), 'one')
+  t.deepEqual(
+    reasons.filter((reason) => /half way|fewer than/.test(reason)),
+    [],
+    'the write is on all three',
+  )
+  t.true(reasons.some((it) => /is known of n1: whether W=2 .* without n2, n3$/.test(it)))
+})
+
+test('siblings: an answer that lacks an older one is told to lack it', (t) => {
+  const cluster = new Cluster()
+  cluster.mode = 'siblings'
+  const table = fourNodes({}, cluster)
+  const engineOf = (node: string) => cluster.seat(`${node}.1`).engine.entries
+  const at = cluster.hostMicros
+  const make = (actor: string, micros: number) =>
+    written(undefined, {
+      value: Buffer.from(actor),
+      context: new Map(),
+      draw: () => ({ actor, micros }),
+      boot: 1,
+      at: micros,
+    })
+  for (const [node, micros] of [
+    ['n3', at - 2_000],
+    ['n1', at - 1_000],
+    ['n2', at - 1_000],
+  ] as const) {
+    const record = make(node === 'n3' ? 'n3.1@1.0' : 'n1.1@1.0', micros)
+    if (record === undefined) throw new Error('not written')
+    engineOf(node).set(table.key, { token: 0, key: Buffer.from(table.key), record })
+  }
+  const { reasons } = explain(table)
+  t.true(reasons.includes('the answer is not all that is held: it lacks 1 sibling'), reasons.join())
 })
 
 test('a get that is refused is explained with the refusal', (t) => {
