@@ -66,7 +66,7 @@ export interface Conditions {
 export interface UpdateOptions extends WriteOptions {
   readonly ifVersion?: string | undefined
   /**
-   * In mode `siblings`, of the get before this write: it supersedes what that saw, and nothing else.
+   * In mode `siblings`, of the get of this key before: the write supersedes what that saw, nothing else.
    * In the other modes UNSUPPORTED.
    */
   readonly context?: string | undefined

@@ -14,6 +14,7 @@ import type {
   WriteOptions,
   Written,
 } from './api.js'
+import { contextText } from './contexts.js'
 import type { Cancel, ClientCore, GetResult } from './core.js'
 import { type Encoding, encodingNamed, keyBytes, type ValueEncoding } from './encodings.js'
 import { explanationOf } from './explanation.js'
@@ -60,9 +61,9 @@ export class SwarmClient implements Client<unknown> {
     return new Promise((resolve, reject) => {
       checkOptions(options)
       let release: (() => void) | undefined
-      const wish = wishOf(options)
-      const bytes = this.#encodingOf(options).encode(value)
       const name = keyBytes(key)
+      const wish = wishOf(name, options)
+      const bytes = this.#encodingOf(options).encode(value)
       this.#begin(options.signal)
       const cancel = this.#core.put(name, bytes, wish, (error, version) => {
         this.#end()
@@ -86,7 +87,7 @@ export class SwarmClient implements Client<unknown> {
         release?.()
         if (error !== undefined) reject(error)
         else if (result === undefined) resolve(undefined)
-        else decode(result, encoding, resolve, reject)
+        else decode(name, result, encoding, resolve, reject)
       })
       release = cancelOn(options.signal, cancel)
     })
@@ -108,9 +109,9 @@ export class SwarmClient implements Client<unknown> {
     return this.#call(options, () => {
       // Which version it must have says already that it must have one.
       const ifPresent = options.ifVersion === undefined ? true : undefined
-      const wish = { ...wishOf({ ...options, ifPresent }), supersedesRead: true }
-      const bytes = this.#encodingOf(options).encode(value)
       const name = keyBytes(key)
+      const wish = { ...wishOf(name, { ...options, ifPresent }), supersedesRead: true }
+      const bytes = this.#encodingOf(options).encode(value)
       return (done) =>
         this.#core.put(name, bytes, wish, (error, version) => {
           done(error, version && { version: formatVersion(version) })
@@ -130,8 +131,8 @@ export class SwarmClient implements Client<unknown> {
 
   delete(key: Key, options: DeleteOptions = {}): Promise<{ existed: boolean }> {
     return this.#call(options, () => {
-      const wish = wishOf(options)
       const name = keyBytes(key)
+      const wish = wishOf(name, options)
       return (done) => this.#core.delete(name, wish, done)
     })
   }
@@ -211,6 +212,7 @@ function attempt<T>(
 }
 
 function decode(
+  key: Uint8Array,
   { value, version, node, siblings }: GetResult,
   encoding: Encoding,
   resolve: (found: Found<unknown>) => void,
@@ -220,7 +222,7 @@ function decode(
     const found = { value: encoding.decode(value), version: formatVersion(version), node }
     if (siblings === undefined) return resolve(found)
     const values = siblings.values.map((sibling) => encoding.decode(sibling))
-    const context = Buffer.from(siblings.context).toString('base64url')
+    const context = contextText(key, siblings.context)
     resolve({ ...found, values, context })
   } catch (error) {
     reject(error)

@@ -107,8 +107,16 @@ test('siblings: get decodes all of them, and its context goes back as it came', 
   hold()
   const found = await store.get('k')
   t.like(found, { value: 'two', values: ['one', 'two'], version, node: 'n1' })
-  t.deepEqual(Buffer.from(found?.context ?? '', 'base64url'), Buffer.from(encodeContext(context)))
   const writes = writesOf(swarm)
+  const ofAnother = { code: 'INVALID_ARGUMENT', message: /another key/ }
+  for (const call of [
+    () => store.put('l', 'three', { context: found?.context }),
+    () => store.update('l', 'three', { context: found?.context }),
+    () => store.delete('l', { context: found?.context }),
+  ]) {
+    await t.throwsAsync(call, ofAnother, 'it would supersede what nobody has seen')
+  }
+  t.deepEqual(writes, [])
   await store.put('k', 'three', { context: found?.context })
   await store.put('k', 'four')
   hold()
