@@ -51,10 +51,11 @@ async function removeMany(context: Context, flags: DeleteFlags): Promise<number>
     if (yes !== true) {
       const count = await countOf(pairs)
       const what = node === undefined ? 'in the swarm' : `on ${node}, from every owner`
+      const which = node === undefined ? '--all' : `--node ${node}`
       throw new CommandError(
         exitCodes.usage,
         `this deletes every key ${what}: ${count} now`,
-        `say so with --yes; \`${command} scan\` shows them`,
+        `say so with --yes; \`${command} scan ${which}\` shows them`,
       )
     }
     const deleted = await removeAll(client, pairs, flags.writeQuorum, signal)

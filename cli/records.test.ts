@@ -110,7 +110,10 @@ test.serial('delete of what a node stores, and of everything', async (t) => {
   t.true(held > 0 && held < before, `${held} of ${before}`)
   const unsure = await gtstore('delete', '--node', 'n1')
   t.is(unsure.exitCode, 2)
-  t.regex(unsure.stderr, new RegExp(`every key on n1, from every owner: ${held} now\n.*--yes`))
+  t.regex(
+    unsure.stderr,
+    new RegExp(`every key on n1, from every owner: ${held} now\n.*--yes.*scan --node n1`),
+  )
   t.is((await gtstore('delete', '--node', 'n1', '--yes')).stdout, `deleted: ${held}\n`)
   t.is((await gtstore('scan', '--node', 'n1')).stdout, '')
   const left = before - held
