@@ -8,13 +8,13 @@ import { parseContext } from '../shared/data/siblings.js'
 import { tokenOf } from '../shared/ring/token.js'
 import { invalid } from './refusals.js'
 
-/** The key's token, big endian. */
+/** The key's token, big endian: at the end, since a text that begins with `-` would look like an option. */
 const tokenBytes = 4
 
 export function contextText(key: Uint8Array, context: Uint8Array): string {
-  const bytes = Buffer.allocUnsafe(tokenBytes + context.length)
-  bytes.writeUInt32BE(tokenOf(key))
-  bytes.set(context, tokenBytes)
+  const bytes = Buffer.allocUnsafe(context.length + tokenBytes)
+  bytes.set(context)
+  bytes.writeUInt32BE(tokenOf(key), context.length)
   return bytes.toString('base64url')
 }
 
@@ -24,9 +24,9 @@ export function contextBytes(key: Uint8Array, text: string): Uint8Array {
   if (bytes === undefined || bytes.toString('base64url') !== text || bytes.length < tokenBytes) {
     throw invalid(notOurs)
   }
-  const context = bytes.subarray(tokenBytes)
+  const context = bytes.subarray(0, -tokenBytes)
   if (!isContext(context)) throw invalid(notOurs)
-  if (bytes.readUInt32BE() === tokenOf(key)) return context
+  if (bytes.readUInt32BE(context.length) === tokenOf(key)) return context
   throw invalid('the context is of another key: get the one that is written')
 }
 
