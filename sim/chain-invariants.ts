@@ -232,6 +232,10 @@ export class ChainInvariants extends Invariants {
       const detail = `${from} answered in epoch ${epoch}, not ${chain.reader}`
       this.breach('only the reader answers a get', detail)
     }
+    if (epoch !== this.ring?.epoch) {
+      const detail = `${from} answered in epoch ${epoch}, after ${this.ring?.epoch} was published`
+      this.breach('a reader answers while its epoch is current', detail)
+    }
     const isHead = chain.members[0] === nodeOf(from)
     if (isHead || this.#hasMark(from, epoch, token)) return
     this.breach('a reader waits for its mark', `${from} in epoch ${epoch}, at ${token}`)
