@@ -48,15 +48,6 @@ export const reusesDots: Plant = {
   }),
 }
 
-/** A node that lost a range and got it back goes on making dots under its old name. */
-export const keepsActorAfterWipe: Plant = {
-  node: ({ engine }) => ({
-    engine: engineLike(engine, {
-      meta: (name) => (name === 'wiped-for-plan' ? '0' : engine.meta(name)),
-    }),
-  }),
-}
-
 /** One put, as its coordinator makes it. */
 interface Made {
   readonly sibling: Sibling

@@ -39,12 +39,7 @@ import {
   plansOneSource,
   settlesEarly,
 } from './planted-rings.js'
-import {
-  dropsSiblings,
-  keepsActorAfterWipe,
-  reusesDots,
-  supersedesUnseen,
-} from './planted-siblings.js'
+import { dropsSiblings, reusesDots, supersedesUnseen } from './planted-siblings.js'
 import type { Plant } from './planting.js'
 
 export interface PlantedBug {
@@ -90,7 +85,6 @@ export const plants: Readonly<Record<string, PlantedBug>> = {
   'drops-siblings': { ...ofSiblings, plant: dropsSiblings, historySeedsMax: 200 },
   'supersedes-unseen': { ...ofSiblings, plant: supersedesUnseen, historySeedsMax: 200 },
   'reuses-dots': { ...ofSiblings, plant: reusesDots, historySeedsMax: 200 },
-  'keeps-actor-after-wipe': { ...ofSiblings, plant: keepsActorAfterWipe },
   'chain-reads-without-fence': { ...ofChain, plant: replyWithoutFence },
   'chain-reads-before-mark': { ...ofChain, plant: readsBeforeMark },
   'head-answers-retries': { ...ofChain, plant: headAnswersRetries },
