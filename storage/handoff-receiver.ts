@@ -50,12 +50,17 @@ interface Plan {
 export class HandoffReceiver {
   private readonly desk: Desk
   private readonly completed: (plan: number) => void
+  private readonly isAdopting: () => boolean
   private plan: Plan | undefined
 
-  /** `completed` is told once per plan that everything of it is durable here. */
-  constructor(desk: Desk, completed: (plan: number) => void) {
+  /**
+   * `completed` is told once per plan that everything of it is durable here; `isAdopting`: a newer
+   * ring waits for its wipe.
+   */
+  constructor(desk: Desk, completed: (plan: number) => void, isAdopting: () => boolean) {
     this.desk = desk
     this.completed = completed
+    this.isAdopting = isAdopting
   }
 
   get isReceiving(): boolean {
@@ -139,7 +144,8 @@ export class HandoffReceiver {
     new Pull(this.desk, plan.number, task, (outcome) => {
       const cameBytes = typeof outcome === 'object' ? bytesOf(outcome.entries) : 0
       this.desk.handoffRate.giveBack(handoffBatchBytes - cameBytes)
-      if (this.plan !== plan) return
+      // The wipe for another plan has begun: what came of this one now would outlive it.
+      if (this.plan !== plan || this.isAdopting()) return
       if (typeof outcome === 'object') return this.merge(plan, task, outcome)
       if (outcome === 'late') task.patienceMs = Math.min(2 * task.patienceMs, handoffRetryMaxMs)
       const atOnce =

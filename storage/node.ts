@@ -137,7 +137,8 @@ export class StorageNode implements Process, Desk {
     })
     this.replica = new Replica(this, boot)
     this.source = new HandoffSource(this)
-    this.receiver = new HandoffReceiver(this, (plan) => this.receivedPlan(plan))
+    const isAdopting = () => this.keeper.isAdopting
+    this.receiver = new HandoffReceiver(this, (plan) => this.receivedPlan(plan), isAdopting)
     this.departure = new Departure({
       ...options,
       self: member.id,
@@ -147,7 +148,7 @@ export class StorageNode implements Process, Desk {
     })
     this.chain = openChain(this, {
       ...options,
-      isAdopting: () => this.keeper.isAdopting,
+      isAdopting,
       isReady: (epoch) => this.manager.ready(epoch),
     })
     this.departments = openDepartments(this, options, this.chain)

@@ -214,6 +214,34 @@ test('what is taken while the wipe of a newer ring is under way is refused', (t)
   t.is(cluster.held('n2.1', 'late'), undefined)
 })
 
+test('a batch of an earlier plan that comes while a wipe is under way is not kept', (t) => {
+  const cluster = founded()
+  cluster.write('c1', 'n1.1', 'a', 'deleted', { timeoutMs: 20 })
+  cluster.run()
+  const placed = [...three, 'n4']
+  const joining = (epoch: number, plan: number) =>
+    chained({ epoch, members: placed, full: 3, placed, change: { plan, next: placed } })
+  cluster.mayArrive = (_, __, to) => to !== 'n4.1'
+  cluster.publish(joining(2, 1))
+  // Given up, the key deleted and its tombstone forgotten, and begun anew: n4 hears of the last alone.
+  const givenUp = chained({ epoch: 3, members: three, placed })
+  cluster.writeRing(givenUp)
+  for (const to of addresses) cluster.send('manager', to, { kind: 'ring.publish', ring: givenUp })
+  cluster.run()
+  cluster.advance(10)
+  cluster.write('c2', 'n1.1', 'a', null, { timeoutMs: 20 })
+  cluster.run()
+  cluster.ok('c2')
+  cluster.advance(1_500)
+  for (const address of addresses) t.is(cluster.held(address, 'a'), undefined)
+  cluster.seat('n4.1').engine.isHeld = true
+  cluster.publish(joining(4, 2))
+  cluster.letArrive()
+  cluster.settle('n4.1')
+  t.true(cluster.answersOf('manager').some((it) => it.kind === 'handoff.complete' && it.plan === 2))
+  t.is(cluster.held('n4.1', 'a'), undefined)
+})
+
 test('a whole chain that comes back from its disks sends down what was under way', (t) => {
   const cluster = founded()
   cluster.mayArrive = ({ kind }) => kind !== 'chain.put'
