@@ -18,6 +18,7 @@ import type { StoredRecord } from '../shared/data/record.js'
 import {
   actorOf,
   type Context,
+  contextActorsMax,
   contextRefusal,
   type Dot,
   parseContext,
@@ -89,7 +90,8 @@ export class SiblingWrites {
     // Where there are many owners, what all of them let in must still fit a frame.
     const { replicas } = this.desk.ring.description.placement
     const values = Math.min(siblingValuesMax, frameValuesMax / replicas)
-    const limits = { count: siblingsMax, bytes: values * valueBytesMax }
+    const bytes = values * valueBytesMax
+    const limits = { count: siblingsMax, bytes, actors: contextActorsMax }
     return written(held, { value, context, draw, boot, at }, limits)
   }
 
@@ -172,7 +174,10 @@ class SiblingWrite extends QuorumWrite<WriteRequest> {
   private refuseToMake(isAsked: boolean): void {
     if (!isAsked) return this.refuse('STOPPING', `the store of ${this.desk.self} failed`)
     const advice = 'get it, and put with the context that it gives'
-    this.refuse('TOO_MANY_SIBLINGS', `the key has as many siblings as may be: ${advice}`)
+    this.refuse(
+      'TOO_MANY_SIBLINGS',
+      `the key has as many siblings, or writers in its context, as may be: ${advice}`,
+    )
   }
 }
 

@@ -209,7 +209,7 @@ function put(
   micros: number,
   value: string | null,
   context = noContext,
-  limits = { count: 9, bytes: 99 },
+  limits = { count: 9, bytes: 99, actors: 9 },
 ): StoredRecord | undefined {
   const draw = () => ({ actor, micros })
   const bytes = value === null ? null : Buffer.from(value)
@@ -217,7 +217,7 @@ function put(
 }
 
 test('a put that would leave too many siblings, or too many bytes, is refused; a delete never', (t) => {
-  const limits = { count: 2, bytes: 8 }
+  const limits = { count: 2, bytes: 8, actors: 9 }
   const two = put(put(undefined, 1, 'one'), 2, 'two')
   t.is(put(two, 3, '3', noContext, limits), undefined)
   t.is(put(two, 3, 'long', new Map([[actor, 1]]), limits)?.version.micros, 3)
@@ -298,7 +298,30 @@ test('a context is refused that names nobody, or is ahead of the clock', (t) => 
   for (const name of ['', 'n1.1', 'n0.1@1.0', 'x1.1@1.0', 'n1.1@1.0 ', 'n1.1@1', 'n1.1@01.0']) {
     t.regex(of(name, 1) ?? '', /a writer that is none/, name)
   }
-  const names = Array.from({ length: contextActorsMax + 1 }, (_, i) => actorOf(`n1.${i + 1}`, 2, 0))
-  const large = new Map(names.map((name) => [name, 1]))
-  t.regex(contextRefusal(large, 2, 1_000) ?? '', /at most/)
+})
+
+test('a context from outside lengthens none beyond its limit; one that grew over the years is taken', (t) => {
+  const limits = { count: 64, bytes: 1_000, actors: contextActorsMax }
+  const life = (number: number) => actorOf(`n1.${number}`, 1, 0)
+  const lives = (count: number): Context =>
+    new Map(Array.from({ length: count }, (_, index) => [life(index + 1), 1]))
+  const years = contextActorsMax + 9
+  const value = Buffer.from('v')
+  let held: StoredRecord | undefined
+  for (let number = 1; number <= years; number++) {
+    const { context } = siblingsOf(held)
+    const draw = () => ({ actor: life(number), micros: 1 })
+    held = written(held, { value, context, draw, boot: 1, at: number }, limits)
+    if (held === undefined) return t.fail(`life ${number} could not write`)
+  }
+  t.is(siblingsOf(held).context.size, years)
+  const draw = () => ({ actor: life(1), micros: 2 })
+  const write = { context: siblingsOf(held).context, draw, boot: 1, at: 9_999 }
+  t.is(siblingsOf(written(held, { ...write, value }, limits)).values.length, 1)
+  t.is(written(held, { ...write, value: null }, limits)?.value, null, 'it can be deleted')
+  const invented = { ...write, context: lives(contextActorsMax + 1) }
+  for (const put of [value, null]) {
+    t.is(written(undefined, { ...invented, value: put }, limits), undefined)
+    t.is(written(held, { ...write, context: lives(years + 2), value: put }, limits), undefined)
+  }
 })

@@ -18,10 +18,14 @@ import { bytes, bytesOf, list, parseBytes, record, text, uint } from './cbor.js'
 import type { StoredRecord } from './record.js'
 import { compareVersions, type Micros, type Version } from './version.js'
 
-/** One write, by an actor as `actorOf` names it. */
-/** Lives of nodes that a context may name: a few KB of it go with every read and write. */
+/**
+ * Lives of nodes that a user may bring a key's context to name: a few KB of it go with every read and
+ * write. Those that have really written it may become more: a key must not become one that nobody can
+ * put or delete any more.
+ */
 export const contextActorsMax = 1_024
 
+/** One write, by an actor as `actorOf` names it. */
 export interface Dot {
   readonly actor: string
   readonly micros: Micros
@@ -57,9 +61,12 @@ export interface SiblingLimits {
   readonly count: number
   /** Of all values together; one alone may have any size. */
   readonly bytes: number
+  /** That its context names, unless it names as many already. */
+  readonly actors: number
 }
 
 const unlimited: SiblingLimits = {
+  actors: Number.POSITIVE_INFINITY,
   count: Number.POSITIVE_INFINITY,
   bytes: Number.POSITIVE_INFINITY,
 }
@@ -90,6 +97,8 @@ export function written(
   const values = value === null ? kept : [...kept, { ...dot, value }]
   if (value !== null && isOver(values, limits)) return undefined
   const all = union(seen, new Map([[dot.actor, dot.micros]]))
+  // Besides the one who makes the dot.
+  if (all.size > Math.max(limits.actors, before.context.size + 1)) return undefined
   const version = { boot, micros: at, writer: '' }
   const isNewest = held === undefined || compareVersions(held.version, version) < 0
   return recordOf(shapeOf({ values, context: all }, isNewest ? version : held.version))
@@ -155,9 +164,6 @@ const actorForm = /^n[1-9][0-9]{0,9}\.[1-9][0-9]{0,14}@([1-9][0-9]{0,9})\.[0-9]{
  * swallow writes that are still to come, so none is let in; those of earlier lives of the host are over.
  */
 export function contextRefusal(context: Context, boot: number, now: Micros): string | undefined {
-  if (context.size > contextActorsMax) {
-    return `a context names at most ${contextActorsMax} writers, not ${context.size}`
-  }
   for (const [actor, micros] of context) {
     const form = actorForm.exec(actor)
     if (form === null) return 'the context names a writer that is none'
