@@ -48,7 +48,7 @@ test('chain: conditions hold or fail with exit code 4 and the version met', asyn
   for (const [args, message] of [
     [['put', 'k', 'v', '-w', '2'], /UNSUPPORTED.*every member/],
     [['get', 'k', '-r', '2'], /UNSUPPORTED.*one answers/],
-    [['put', 'k', 'v', '--context', 'gA'], /UNSUPPORTED.*--conflicts siblings/],
+    [['put', 'k', 'v', '--context', 'gIzksWs'], /UNSUPPORTED.*--conflicts siblings/],
     [['repair'], /UNSUPPORTED.*nothing to repair/],
   ] as const) {
     const { exitCode, stderr } = await gtstore(...args, '--json')

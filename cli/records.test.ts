@@ -50,7 +50,7 @@ test.serial('what another mode has is a usage error that says which', async (t) 
     [['put', 'k', 'v', '--if-absent'], /UNSUPPORTED.*ifAbsent.*up --replication chain/],
     [['put', 'k', 'v', '--if-version', version], /UNSUPPORTED.*up --replication chain/],
     [['delete', 'k', '--if-version', version], /UNSUPPORTED.*up --replication chain/],
-    [['put', 'k', 'v', '--context', 'gA'], /UNSUPPORTED.*up --conflicts siblings/],
+    [['put', 'k', 'v', '--context', 'gIzksWs'], /UNSUPPORTED.*up --conflicts siblings/],
     [['put', 'k', 'v', '--context', '?'], /INVALID_ARGUMENT.*context/],
     [['put', 'k', 'v', '--if-version', 'newest'], /INVALID_ARGUMENT.*version/],
     [['put', 'k', 'v', '--if-absent', '--if-present'], /INVALID_ARGUMENT.*only one/],
