@@ -83,14 +83,18 @@ const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: str
   TOO_MANY_SIBLINGS: [exitCodes.failure, 'get the key, and put with the context that it gives'],
 }
 
+/** Tried again unseen, a put of siblings would be a second value, and a condition met by its own write. */
+const unsureAdvice = 'see what came of it (`gtstore get`, `gtstore status`) before trying again'
+
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommandError) {
     const { exitCode, message, next } = error
     return { code: commandCodes[exitCode] ?? 'FAILURE', exitCode, message, next, definite: true }
   }
   if (error instanceof GTStoreError) {
-    const [exitCode, next] = advice[error.code]
+    const [exitCode, again] = advice[error.code]
     const { code, message, definite, version } = error
+    const next = definite ? again : unsureAdvice
     return { code, exitCode, message, next, definite, version }
   }
   return unexpected(error)
