@@ -103,16 +103,18 @@ export class Dispatcher {
   }
 
   /**
-   * A node's error counts for the attempt it was asked in; those given up on are `unsure` already.
+   * A node's error counts for the attempt it was asked in; those given up on are `unsure` already. A
+   * condition that failed is an answer, and counts like one.
    */
   refused(from: Address, message: ErrorReply): void {
     if (from !== this.lastHeard) this.hear(from)
     const call = this.inFlight.get(message.id)
-    if (call === undefined || call.id !== message.id || call.state !== 'sent') return
+    if (call === undefined) return
     const { code, definite } = message
-    const error = new GTStoreError(code, message.message, { definite })
-    // One request has one result, so what refuses a retry has refused the attempts before it too.
+    // One request has one result, whichever of its attempts is told it.
     if (code === 'CONDITION_FAILED') return this.fail(call, conditionFailed(message))
+    if (call.id !== message.id || call.state !== 'sent') return
+    const error = new GTStoreError(code, message.message, { definite })
     if (!definite) call.unsure = true
     this.concludeAttempt(call)
     call.lastError = error

@@ -133,6 +133,19 @@ test('chain: a retry carries the same stamp and condition; its first result coun
   t.is(missing.error?.version, undefined)
 })
 
+test('chain: a condition that failed counts, whichever attempt is told it', (t) => {
+  const { world, core } = clientOf('chain')
+  const [done, seen] = outcome<Version>()
+  core.put(key, value, { condition: { is: 'absent' } }, done)
+  const first = world.takeOne()
+  world.pass(silentNodeMs + 50)
+  world.takeOne()
+  refuse(core, first, 'OVERLOADED')
+  t.is(seen.settled, 0)
+  refuse(core, first, 'CONDITION_FAILED', false, version)
+  t.like(seen.error, { code: 'CONDITION_FAILED', definite: true })
+})
+
 test('siblings: a put that may have begun is not sent again', (t) => {
   const { world, core } = clientOf('siblings')
   const [lostDone, lost] = outcome<Version>()
