@@ -5,7 +5,6 @@
  */
 import type { Micros } from '../shared/data/version.js'
 import type { RingDescription } from '../shared/ring/description.js'
-import { type Ownership, Ring } from '../shared/ring/ring.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { FaultKind, FaultSettings } from './fault-settings.js'
 import type { CutManner } from './interference.js'
@@ -13,7 +12,7 @@ import { isExempt } from './interference.js'
 import type { Load } from './load.js'
 import type { NodeProcess } from './node-process.js'
 import type { Random } from './random.js'
-import type { KeptNode, Swarm } from './swarm.js'
+import type { Swarm } from './swarm.js'
 
 export type FaultCounts = Partial<Record<FaultKind, number>>
 
@@ -217,25 +216,15 @@ export class Faults {
     })
   }
 
-  /**
-   * Only as many as the swarm can do without: it never goes below N members, and enough owners of every
-   * range remain for the others to copy it from. What nobody holds any more is not copied by anybody.
-   */
+  /** Only as many as the swarm can do without: it never goes below N members. */
   #lose(hit: () => void): void {
     const { kept, host } = this.#swarm
-    const newest = host.ringFiles.newest()
-    const { replicas, mayForm } = host.settings
-    if (mayForm || newest === undefined) return
-    const ring = new Ring(newest)
-    const members = new Set(newest.placement.nodes)
+    const members = new Set(host.ringFiles.newest()?.placement.nodes ?? [])
     const living = kept.filter(({ process }) => process?.node?.state === 'active')
     const candidates = living.filter(({ process }) => members.has(process?.id ?? ''))
-    if (candidates.length <= replicas) return
-    const gone = kept.flatMap(({ id, keeper }) => (keeper.isAbandoned ? [id] : []))
-    const isSpare = ({ process }: KeptNode) => canBeCopied(ring, [...gone, process?.id ?? ''])
-    const spare = candidates.filter(isSpare)
-    if (spare.length === 0) return
-    const lost = this.#random.pick(spare)
+    const { replicas, mayForm } = host.settings
+    if (mayForm || candidates.length <= replicas) return
+    const lost = this.#random.pick(candidates)
     lost.keeper.isAbandoned = true
     lost.process?.kill()
     hit()
@@ -387,13 +376,4 @@ export class Faults {
   #share(): number {
     return this.#random.pick([0.01, 0.05, 0.2])
   }
-}
-
-/** More old owners of a range than may lack a write remain without those that are gone. */
-function canBeCopied(ring: Ring, gone: readonly string[]): boolean {
-  const hasSources = ({ owners, quorums: { n, w } }: Ownership) =>
-    owners.filter((owner) => !gone.includes(owner)).length > n - w
-  return ring.arcs.every(
-    (arc) => hasSources(arc) && (arc.next === undefined || hasSources(arc.next)),
-  )
 }
