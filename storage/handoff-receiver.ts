@@ -17,6 +17,7 @@ import type { Ring } from '../shared/ring/ring.js'
 import {
   diskCheckMs,
   handoffBatchBytes,
+  handoffRetryMaxMs,
   handoffRetryMs,
   handoffWindowBatches,
   staleRetryMs,
@@ -33,7 +34,7 @@ interface Task {
   source: NodeId
   cursor: Cursor | undefined
   state: 'waiting' | 'pulling' | 'done'
-  /** How long a batch may take; doubled each time it takes longer, so that a slow source suffices. */
+  /** How long a batch may take; doubled, to a limit, each time it takes longer: a slow source suffices. */
   patienceMs: Millis
 }
 
@@ -140,7 +141,7 @@ export class HandoffReceiver {
       this.desk.handoffRate.giveBack(handoffBatchBytes - cameBytes)
       if (this.plan !== plan) return
       if (typeof outcome === 'object') return this.merge(plan, task, outcome)
-      if (outcome === 'late') task.patienceMs *= 2
+      if (outcome === 'late') task.patienceMs = Math.min(2 * task.patienceMs, handoffRetryMaxMs)
       const atOnce =
         outcome === 'stale' ||
         outcome === 'late' ||

@@ -2,7 +2,7 @@
 import test from 'ava'
 import type { RingDescription } from '../shared/ring/description.js'
 import { tokenOf } from '../shared/ring/token.js'
-import { diskCheckMs, handoffBatchBytes } from '../shared/runtime/limits.js'
+import { diskCheckMs, handoffBatchBytes, handoffRetryMaxMs } from '../shared/runtime/limits.js'
 import { Cluster, evenRing } from './cluster.fixture.js'
 
 const valueBytes = 64 * 1024
@@ -81,6 +81,18 @@ test('a gainer asks for nothing while its disk is nearly full, and goes on when 
   cluster.advance(diskCheckMs)
   t.is(received(cluster), count)
   t.like(cluster.inbox.get('manager')?.at(-1), { kind: 'handoff.complete', plan: 1, node: 'n2' })
+})
+
+test('a gainer whose questions were lost for long asks again soon', (t) => {
+  const { cluster, ring } = transferTable()
+  cluster.add('n2')
+  cluster.mayArrive = ({ kind }) => kind !== 'handoff.pull'
+  cluster.publish(ring)
+  cluster.advance(200_000)
+  t.is(received(cluster), 0)
+  cluster.mayArrive = () => true
+  cluster.advance(handoffRetryMaxMs + 1_000)
+  t.is(received(cluster), count)
 })
 
 test('a gainer that was killed half way asks for at most a tenth again', (t) => {

@@ -50,6 +50,8 @@ export const handoffBatchBytes = 256 * 1024
 export const handoffWindowBatches = 4
 /** A handoff batch that has not come after this long is asked for again. */
 export const handoffRetryMs = 2_000
+/** However often it came late: what was lost on the way is no sign of a slow source. */
+export const handoffRetryMaxMs = 16_000
 
 /** Ring files kept: a process that slept sees its own epoch gone long before reuse. */
 export const ringFilesKept = 8
