@@ -79,7 +79,8 @@ export class Membership {
       member: (node) => this.member(node),
       isCommanded: (node) => this.#wishes.isCommanded(node),
       helps: (node) => this.helps(node),
-      planLeave: ({ placement }, leave) => this.#plan(placement, { join: [], leave, replace: [] }),
+      arrivals: () => this.#wishes.arrivals((node) => this.helps(node)),
+      plan: ({ placement }, delta) => this.#plan(placement, delta),
     })
   }
 
@@ -334,7 +335,7 @@ export class Membership {
   #startNext(ring: RingDescription): void {
     const { log } = this.#options
     const helps = remembered((node) => this.helps(node))
-    const candidates = this.queue.candidates((fresh) => this.#wishes.replaced(fresh), helps)
+    const candidates = this.#wishes.candidates(helps, this.#evictions.spare(ring))
     const starved: NodeId[] = []
     this.#starved = []
     for (const { intents, delta } of candidates) {
@@ -383,8 +384,7 @@ export class Membership {
     const member = this.member(node)
     const reason = `${node} holds the last copy: add a node first, or stop the swarm`
     if (this.queue.joining.length > 0 || member === undefined || !this.isAlive(node)) {
-      this.queue.block([{ node }], reason)
-      return
+      return this.queue.block([{ node }], reason)
     }
     if (!this.#wishes.isCommanded(node)) {
       this.#options.runtime.send(addressOf(member), { kind: 'node.stop' })
