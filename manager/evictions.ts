@@ -9,7 +9,7 @@
  * A third may be unable to go alone, since what it held would be copied to others that are just as dead.
  * Then those go with it that have been down for as long again: by then the fault did not end by itself,
  * and nothing else would ever mend the swarm. Nodes that wait to join may wait for the same dead, since
- * they, too, would move data to them: both go in one change, and those that come make room for more to go.
+ * they, too, would move data to them: then one change does both, and who comes makes room for who goes.
  */
 import type { MembershipDelta } from '../shared/ring/claim.js'
 import type { Member, NodeId, RingDescription } from '../shared/ring/description.js'
@@ -17,6 +17,7 @@ import { compareNodes } from '../shared/ring/ring.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import type { Health } from './health.js'
 import { distinctNodes, type Plan } from './plan.js'
+import type { Wishes } from './wishes.js'
 
 /** What becomes of a member that is down. */
 export interface Verdict {
@@ -35,12 +36,10 @@ export interface EvictionOptions {
   readonly health: Health
   readonly evictAfterMs: Millis
   readonly member: (node: NodeId) => Member | undefined
-  /** It leaves anyway, because a command or the loss of its store asks for it. */
-  readonly isCommanded: (node: NodeId) => boolean
+  /** Who leaves anyway, for a command or since its store was lost, and who waits to join. */
+  readonly wishes: Pick<Wishes, 'isCommanded' | 'arrivals'>
   /** Data can be copied from it and to it. */
   readonly helps: (node: NodeId) => boolean
-  /** Nodes that are up and wait to join. */
-  readonly arrivals: () => readonly NodeId[]
   readonly plan: (ring: RingDescription, delta: MembershipDelta) => Plan
 }
 
@@ -56,19 +55,20 @@ export class Evictions {
 
   /** So many more than those that leave anyway can go without anybody who comes. */
   spare({ placement }: RingDescription): number {
-    const nodes = distinctNodes(placement.nodes)
-    return nodes.length - nodes.filter(this.#options.isCommanded).length - placement.replicas
+    const { wishes } = this.#options
+    const staying = distinctNodes(placement.nodes).filter((node) => !wishes.isCommanded(node))
+    return staying.length - placement.replicas
   }
 
   /** Of the members of the placement that are down, those down longest first. */
   verdicts(ring: RingDescription): Verdict[] {
-    const { health, evictAfterMs, isCommanded, arrivals, member } = this.#options
+    const { health, evictAfterMs, wishes, helps, member } = this.#options
     const nodes = distinctNodes(ring.placement.nodes)
-    const joiners = arrivals()
+    const joiners = wishes.arrivals(helps)
     const room = this.spare(ring) + joiners.length
     const lives = nodes.flatMap((node) => member(node) ?? [])
     const up = lives.filter((life) => health.down(life) === '')
-    const down = lives.filter((life) => health.down(life) !== '' && !isCommanded(life.id))
+    const down = lives.filter((life) => health.down(life) !== '' && !wishes.isCommanded(life.id))
     down.sort((a, b) => health.downFor(b) - health.downFor(a) || compareNodes(a.id, b.id))
     const isDoubted = (life: Member) =>
       up.filter((other) => health.doubts(other, life)).length * 2 > up.length
@@ -107,9 +107,11 @@ export class Evictions {
    * go without their help go together.
    */
   #isStuck(ring: RingDescription, evicted: readonly Member[], joiners: readonly NodeId[]): boolean {
-    const { isCommanded, helps, plan } = this.#options
+    const { wishes, helps, plan } = this.#options
     const ids = evicted.map(({ id }) => id)
-    const commanded = ring.placement.nodes.filter((node) => isCommanded(node) && !helps(node))
+    const commanded = ring.placement.nodes.filter(
+      (node) => wishes.isCommanded(node) && !helps(node),
+    )
     const leave = distinctNodes(ids, commanded)
     const isStuckWith = (join: readonly NodeId[]) => {
       const planned = plan(ring, { join, leave, replace: [] })

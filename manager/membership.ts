@@ -77,9 +77,8 @@ export class Membership {
       health: options.health,
       evictAfterMs: options.evictAfterMs,
       member: (node) => this.member(node),
-      isCommanded: (node) => this.#wishes.isCommanded(node),
+      wishes: this.#wishes,
       helps: (node) => this.helps(node),
-      arrivals: () => this.#wishes.arrivals((node) => this.helps(node)),
       plan: ({ placement }, delta) => this.#plan(placement, delta),
     })
   }
