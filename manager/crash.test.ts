@@ -3,11 +3,13 @@
  * before and after each step is durable, before and after each effect. What was killed is started again.
  */
 import test from 'ava'
+import type { ManagerConfig } from './manager.js'
 import type { FakeNode } from './node.fixture.js'
 import { type Kill, servingWorld, type Victim, type World } from './world.fixture.js'
 
 interface Story {
   readonly name: string
+  readonly config?: Partial<ManagerConfig>
   /** Starts it; returns the condition under which it has ended well. */
   readonly tell: (world: World, nodes: FakeNode[]) => () => boolean
 }
@@ -80,6 +82,15 @@ const stories: Story[] = [
     },
   },
   {
+    name: 'two evictions that a joiner makes room for',
+    config: { readQuorum: 1, writeQuorum: 3 },
+    tell: (world, nodes) => {
+      for (const node of nodes.slice(0, 2)) node.die()
+      const joined = world.startNode()
+      return () => world.isSettled(idsOf([...nodes.slice(2), joined]))
+    },
+  },
+  {
     name: 'restarts of every member',
     tell: (world, nodes) => {
       for (const node of nodes) node.restart()
@@ -109,7 +120,7 @@ const victims: readonly (readonly Victim[])[] = [
 ]
 
 function run(story: Story, kill: Kill | undefined): World {
-  const { world, nodes } = servingWorld(4, { evictAfterMs: 2_000 })
+  const { world, nodes } = servingWorld(4, { evictAfterMs: 2_000, ...story.config })
   world.boundaries = 0
   world.kill = kill
   const ended = story.tell(world, nodes)
