@@ -32,3 +32,21 @@ test('a command outweighs both', (t) => {
   queue.evictOnly([])
   t.is(queue.origin('n1'), 'command')
 })
+
+test('evictions that somebody who joins must make room for are planned with the joins only', (t) => {
+  const queue = new ChangeQueue()
+  queue.leave('n1', 'eviction')
+  queue.leave('n2', 'eviction')
+  queue.join('n5')
+  const parties = { replaced: () => undefined, helps: (node: string) => node === 'n5' }
+  const planned = (spare: number) => queue.candidates(parties, spare).map(({ delta }) => delta)
+  const leave = ['n1', 'n2']
+  const joins = { join: ['n5'], leave: [], replace: [] }
+  const both = { join: ['n5'], leave, replace: [] }
+  const one = (node: string) => ({ join: [], leave: [node], replace: [] })
+  t.deepEqual(planned(2), [{ join: [], leave, replace: [] }, one('n1'), one('n2'), joins, both])
+  t.deepEqual(planned(1), [one('n1'), one('n2'), joins, both])
+  t.deepEqual(planned(0), [joins])
+  queue.drop('join', 'n5')
+  t.deepEqual(planned(0), [])
+})

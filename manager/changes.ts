@@ -6,7 +6,8 @@
  * (those are journaled as tickets, and put back in after a restart). Waiting joins are planned as one
  * change, since a batch moves less than its joins one by one. Nodes that leave without their help go
  * together first, since none of them could take what another one gives up. Other leaves go one at a time,
- * so that one that cannot finish holds up none but itself.
+ * so that one that cannot finish holds up none but itself. Last, where nothing else can start, those that
+ * wait to join take the places of those that go without their help, in one change.
  */
 import type { MembershipDelta } from '../shared/ring/claim.js'
 import type { NodeId } from '../shared/ring/description.js'
@@ -29,6 +30,14 @@ export type Intent =
 export interface Candidate {
   readonly intents: readonly Intent[]
   readonly delta: MembershipDelta
+}
+
+/** How the nodes that want to come or go are placed. */
+export interface Parties {
+  /** The member whose place a joining node takes. */
+  readonly replaced: (fresh: NodeId) => NodeId | undefined
+  /** Data can be copied from it and to it. */
+  readonly helps: (node: NodeId) => boolean
 }
 
 export class ChangeQueue {
@@ -104,21 +113,25 @@ export class ChangeQueue {
     for (const { node } of intents) this.#blocked.set(node, reason)
   }
 
-  /**
-   * What may be planned next, in order of arrival. `replaced` names the member whose place a joining
-   * node takes; who does not help does not hold up the joins of others.
-   */
-  candidates(
-    replaced: (fresh: NodeId) => NodeId | undefined,
-    helps: (node: NodeId) => boolean,
-  ): Candidate[] {
-    const candidates: Candidate[] = []
-    const batch = this.#intents.filter(
+  /** Those that join in one batch; who does not help does not hold up the joins of others. */
+  arrivals({ replaced, helps }: Parties): Intent[] {
+    return this.#intents.filter(
       (it) => it.kind === 'join' && replaced(it.node) === undefined && helps(it.node),
     )
+  }
+
+  /**
+   * What may be planned next, in order of arrival. `spare` are the evictions that leave enough members
+   * where nobody joins.
+   */
+  candidates(parties: Parties, spare: number): Candidate[] {
+    const { replaced, helps } = parties
+    const candidates: Candidate[] = []
+    const batch = this.arrivals(parties)
+    const join = batch.map((it) => it.node)
     const helpless = this.#intents.filter((it) => it.kind === 'leave' && !helps(it.node))
+    const leave = helpless.map((it) => it.node)
     if (helpless.length > 1) {
-      const leave = helpless.map((it) => it.node)
       candidates.push({ intents: helpless, delta: { join: [], leave, replace: [] } })
     }
     for (const intent of this.#intents) {
@@ -130,10 +143,18 @@ export class ChangeQueue {
         const delta: MembershipDelta = { join: [], leave: [], replace: [[old, node]] }
         candidates.push({ intents: [intent], delta })
       } else if (intent === batch[0]) {
-        const join = batch.map((it) => it.node)
         candidates.push({ intents: batch, delta: { join, leave: [], replace: [] } })
       }
     }
-    return candidates
+    if (join.length > 0 && leave.length > 0) {
+      const intents = [...helpless, ...batch]
+      candidates.push({ intents, delta: { join, leave, replace: [] } })
+    }
+    return candidates.filter(({ delta }) => this.#leavesEnough(delta, spare))
+  }
+
+  #leavesEnough({ join, leave }: MembershipDelta, spare: number): boolean {
+    const evicted = leave.filter((node) => this.origin(node) === 'eviction').length
+    return evicted === 0 || evicted <= spare + join.length
   }
 }

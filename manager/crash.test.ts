@@ -4,11 +4,13 @@
  */
 import test from 'ava'
 import type { Mode } from '../shared/data/mode.js'
+import type { ManagerConfig } from './manager.js'
 import type { FakeNode } from './node.fixture.js'
 import { type Kill, servingWorld, type Victim, type World } from './world.fixture.js'
 
 interface Story {
   readonly name: string
+  readonly config?: Partial<ManagerConfig>
   /** Starts it; returns the condition under which it has ended well. */
   readonly tell: (world: World, nodes: FakeNode[]) => () => boolean
 }
@@ -81,6 +83,15 @@ const stories: Story[] = [
     },
   },
   {
+    name: 'two evictions that a joiner makes room for',
+    config: { readQuorum: 1, writeQuorum: 3 },
+    tell: (world, nodes) => {
+      for (const node of nodes.slice(0, 2)) node.die()
+      const joined = world.startNode()
+      return () => world.isSettled(idsOf([...nodes.slice(2), joined]))
+    },
+  },
+  {
     name: 'restarts of every member',
     tell: (world, nodes) => {
       for (const node of nodes) node.restart()
@@ -110,7 +121,7 @@ const victims: readonly (readonly Victim[])[] = [
 ]
 
 function run(story: Story, mode: Mode, kill: Kill | undefined): World {
-  const { world, nodes } = servingWorld(4, { evictAfterMs: 2_000, mode })
+  const { world, nodes } = servingWorld(4, { evictAfterMs: 2_000, ...story.config, mode })
   world.boundaries = 0
   world.kill = kill
   const ended = story.tell(world, nodes)

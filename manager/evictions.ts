@@ -8,13 +8,16 @@
  *
  * A third may be unable to go alone, since what it held would be copied to others that are just as dead.
  * Then those go with it that have been down for as long again: by then the fault did not end by itself,
- * and nothing else would ever mend the swarm.
+ * and nothing else would ever mend the swarm. Nodes that wait to join may wait for the same dead, since
+ * they, too, would move data to them: then one change does both, and who comes makes room for who goes.
  */
+import type { MembershipDelta } from '../shared/ring/claim.js'
 import type { Member, NodeId, RingDescription } from '../shared/ring/description.js'
 import { compareNodes } from '../shared/ring/ring.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import type { Health } from './health.js'
 import { distinctNodes, type Plan } from './plan.js'
+import type { Wishes } from './wishes.js'
 
 /** What becomes of a member that is down. */
 export interface Verdict {
@@ -33,11 +36,11 @@ export interface EvictionOptions {
   readonly health: Health
   readonly evictAfterMs: Millis
   readonly member: (node: NodeId) => Member | undefined
-  /** It leaves anyway, because a command or the loss of its store asks for it. */
-  readonly isCommanded: (node: NodeId) => boolean
+  /** Who leaves anyway, for a command or since its store was lost, and who waits to join. */
+  readonly wishes: Pick<Wishes, 'isCommanded' | 'arrivals'>
   /** Data can be copied from it and to it. */
   readonly helps: (node: NodeId) => boolean
-  readonly planLeave: (ring: RingDescription, leave: readonly NodeId[]) => Plan
+  readonly plan: (ring: RingDescription, delta: MembershipDelta) => Plan
 }
 
 /** Beyond a third goes only who has been down for so many times the usual. */
@@ -50,27 +53,36 @@ export class Evictions {
     this.#options = options
   }
 
+  /** So many more than those that leave anyway can go without anybody who comes. */
+  spare({ placement }: RingDescription): number {
+    const { wishes } = this.#options
+    const staying = distinctNodes(placement.nodes).filter((node) => !wishes.isCommanded(node))
+    return staying.length - placement.replicas
+  }
+
   /** Of the members of the placement that are down, those down longest first. */
   verdicts(ring: RingDescription): Verdict[] {
-    const { health, evictAfterMs, isCommanded, member } = this.#options
+    const { health, evictAfterMs, wishes, helps, member } = this.#options
     const nodes = distinctNodes(ring.placement.nodes)
-    const commanded = nodes.filter(isCommanded).length
-    const spare = nodes.length - commanded - ring.placement.replicas
+    const joiners = wishes.arrivals(helps)
+    const room = this.spare(ring) + joiners.length
     const lives = nodes.flatMap((node) => member(node) ?? [])
     const up = lives.filter((life) => health.down(life) === '')
-    const down = lives.filter((life) => health.down(life) !== '' && !isCommanded(life.id))
+    const down = lives.filter((life) => health.down(life) !== '' && !wishes.isCommanded(life.id))
     down.sort((a, b) => health.downFor(b) - health.downFor(a) || compareNodes(a.id, b.id))
     const isDoubted = (life: Member) =>
       up.filter((other) => health.doubts(other, life)).length * 2 > up.length
     const overdue = down.filter((life) => health.downFor(life) >= evictAfterMs && isDoubted(life))
-    const due = spare > 0 ? this.#first(ring, overdue, nodes.length / 3, spare) : []
+    const due = room > 0 ? this.#first(ring, overdue, nodes.length / 3, joiners) : []
     return down.map((life) => {
       const { id: node } = life
       const leftMs = Math.max(0, evictAfterMs - health.downFor(life))
-      if (spare <= 0) return { node, verdict: 'too few would be left', leftMs }
+      if (room <= 0) return { node, verdict: 'too few would be left', leftMs }
       if (leftMs > 0) return { node, verdict: 'waits', leftMs }
       if (!isDoubted(life)) return { node, verdict: 'others reach it', leftMs }
-      return { node, verdict: due.includes(life) ? 'due' : 'one of too many', leftMs }
+      if (due.includes(life)) return { node, verdict: 'due', leftMs }
+      const isRoom = due.length < room
+      return { node, verdict: isRoom ? 'one of too many' : 'too few would be left', leftMs }
     })
   }
 
@@ -79,23 +91,33 @@ export class Evictions {
     ring: RingDescription,
     overdue: readonly Member[],
     third: number,
-    spare: number,
+    joiners: readonly NodeId[],
   ): readonly Member[] {
     const { health, evictAfterMs } = this.#options
     const isLong = (life: Member) => health.downFor(life) >= patience * evictAfterMs
-    const most = Math.min(overdue.length, spare)
+    const most = Math.min(overdue.length, this.spare(ring) + joiners.length)
     let count = Math.min(Math.max(1, Math.floor(third)), most)
     const isNextLong = () => count < most && overdue.slice(0, count + 1).every(isLong)
-    while (isNextLong() && this.#isStuck(ring, overdue.slice(0, count))) count++
+    while (isNextLong() && this.#isStuck(ring, overdue.slice(0, count), joiners)) count++
     return overdue.slice(0, count)
   }
 
-  /** Who is down would have to be given data. All that go without their help go together. */
-  #isStuck(ring: RingDescription, evicted: readonly Member[]): boolean {
-    const { isCommanded, helps, planLeave } = this.#options
+  /**
+   * Who is down would have to be given data, also where the joiners come in the same change. All that
+   * go without their help go together.
+   */
+  #isStuck(ring: RingDescription, evicted: readonly Member[], joiners: readonly NodeId[]): boolean {
+    const { wishes, helps, plan } = this.#options
     const ids = evicted.map(({ id }) => id)
-    const commanded = ring.placement.nodes.filter((node) => isCommanded(node) && !helps(node))
-    const plan = planLeave(ring, distinctNodes(ids, commanded))
-    return 'blocked' in plan && !plan.starved
+    const commanded = ring.placement.nodes.filter(
+      (node) => wishes.isCommanded(node) && !helps(node),
+    )
+    const leave = distinctNodes(ids, commanded)
+    const isStuckWith = (join: readonly NodeId[]) => {
+      const planned = plan(ring, { join, leave, replace: [] })
+      return 'blocked' in planned && !planned.starved
+    }
+    if (evicted.length <= this.spare(ring) && !isStuckWith([])) return false
+    return joiners.length === 0 || isStuckWith(joiners)
   }
 }

@@ -251,6 +251,71 @@ test('those that cannot go alone go together, once they have been down for long'
   world.untilSettled(nodes.slice(2))
 })
 
+/** No ring, settled or planned, ever had fewer members. */
+function neverBelow(t: ExecutionContext, world: World, least: number): void {
+  const rings = world.steps.flatMap((it) => (it.step === 'ring.published' ? [it.ring] : []))
+  const sizes = rings.flatMap(({ placement, change }) =>
+    [placement, change?.next ?? placement].map(({ nodes }) => new Set(nodes).size),
+  )
+  t.true(Math.min(...sizes) >= least, `${sizes}`)
+}
+
+const join = (world: World, count: number) => {
+  const joined = world.startNodes(count)
+  world.until(() => joined.every(({ id }) => id !== ''), 'ids')
+  return joined
+}
+
+test('two of four are dead for good: whoever comes takes the place of one, and both go', (t) => {
+  const { world, nodes } = servingWorld(4, { readQuorum: 1, writeQuorum: 3 })
+  for (const node of nodes.slice(0, 2)) node.die()
+  nothingHappensToRing(t, world, 3 * longMs)
+  const notices = world.status.notices.join('\n')
+  t.regex(notices, /n2 is down and keeps its ranges, since fewer than 3 nodes .* or add a node/)
+  t.notRegex(notices, /at most a third/)
+  world.untilSettled([...nodes.slice(2), ...join(world, 1)])
+  neverBelow(t, world, 3)
+  t.deepEqual(world.status.notices, [])
+})
+
+test('joins, a removal and evictions that wait for one another do not wait for ever', (t) => {
+  const { world, nodes } = servingWorld(5, { readQuorum: 1, writeQuorum: 3 })
+  for (const node of nodes.slice(0, 2)) node.die()
+  const change = { kind: 'change.submit', change: 'remove', node: 'n5' } as const
+  const { ticket } = world.call('change.submit.ok', { ...change, force: false, acceptLoss: false })
+  const joined = join(world, 3)
+  world.run(evictAfterMsDefault - 1_000)
+  t.is(world.report(ticket).state, 'queued')
+  world.untilSettled([...nodes.slice(2, 4), ...joined])
+  neverBelow(t, world, 3)
+})
+
+test('a joiner makes room for one, not for two', (t) => {
+  const { world, nodes } = servingWorld(3, { readQuorum: 1, writeQuorum: 3 })
+  for (const node of nodes.slice(0, 2)) node.die()
+  world.run(3 * longMs)
+  const joined = join(world, 1)
+  world.run(3 * longMs)
+  const members = new Set(world.ring?.placement.nodes)
+  t.true(members.has('n1') || members.has('n2'))
+  t.regex(world.status.notices.join(), /keeps its ranges, since fewer than 3 nodes/)
+  world.untilSettled([...nodes.slice(2), ...joined, ...join(world, 1)])
+  neverBelow(t, world, 3)
+})
+
+test('who is down for less than long stays, also where somebody joins', (t) => {
+  const { world, nodes } = servingWorld(4, { readQuorum: 1, writeQuorum: 3 })
+  const [first, second, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  first.die()
+  world.cuts.add('manager>n1')
+  world.run(evictAfterMsDefault - 1_000)
+  second.die()
+  const joined = join(world, 1)
+  world.run(evictAfterMsDefault - 1_000)
+  t.true(world.ring?.placement.nodes.includes('n2'))
+  world.untilSettled([second.restart(), ...rest, ...joined])
+})
+
 test('beyond a third only those go that have been down for long', (t) => {
   const { world, nodes } = servingWorld(5, { readQuorum: 1, writeQuorum: 3 })
   const [first, second, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]

@@ -88,9 +88,9 @@ export class Membership {
       health: options.health,
       evictAfterMs: options.evictAfterMs,
       member: (node) => this.member(node),
-      isCommanded: (node) => this.#wishes.isCommanded(node),
+      wishes: this.#wishes,
       helps: (node) => this.helps(node),
-      planLeave: (ring, leave) => this.#plan(ring, { join: [], leave, replace: [] }),
+      plan: (ring, delta) => this.#plan(ring, delta),
     })
   }
 
@@ -332,7 +332,7 @@ export class Membership {
     const { choice, starved } = chooseChange({
       queue: this.queue,
       placement: ring.placement,
-      candidates: this.queue.candidates((fresh) => this.#wishes.replaced(fresh), helps),
+      candidates: this.#wishes.candidates(helps, this.#evictions.spare(ring)),
       plan: (delta) => this.#plan(ring, delta),
       waits: (intents) => this.#gathering.isOpen && this.#canWait(intents),
       onLast: (node) => this.#stopLast(node),

@@ -3,7 +3,7 @@
  * what the processes want, and which stores were lost.
  */
 import type { NodeId, RingDescription } from '../shared/ring/description.js'
-import { ChangeQueue, type Intent } from './changes.js'
+import { type Candidate, ChangeQueue, type Intent } from './changes.js'
 import type { Ledger } from './ledger.js'
 import { distinctNodes } from './plan.js'
 import type { Ticket } from './state.js'
@@ -47,6 +47,17 @@ export class Wishes {
   replaced(fresh: NodeId): NodeId | undefined {
     const node = this.#open.find((it) => it.fresh === fresh)?.node ?? ''
     return node !== '' && this.isMember(node) ? node : undefined
+  }
+
+  /** Those that join without taking the place of a member. */
+  arrivals(helps: (node: NodeId) => boolean): NodeId[] {
+    const replaced = (fresh: NodeId) => this.replaced(fresh)
+    return this.queue.arrivals({ replaced, helps }).map(({ node }) => node)
+  }
+
+  /** What may be planned next; `spare`: so many evictions leave enough members. */
+  candidates(helps: (node: NodeId) => boolean, spare: number): Candidate[] {
+    return this.queue.candidates({ replaced: (fresh) => this.replaced(fresh), helps }, spare)
   }
 
   /**

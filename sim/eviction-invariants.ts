@@ -58,7 +58,8 @@ export class EvictionInvariants {
       const { id } = member
       if (!going.has(id) || this.#leaving.has(id)) continue
       this.#evictions++
-      const others = members.map((each) => each.id).filter((other) => !going.has(other))
+      // Who only joins is not asked: it has no say before it is a member.
+      const others = [...new Set(placement.nodes)].filter((other) => !going.has(other))
       this.#checkMajority(addressOf(member), others)
     }
   }

@@ -5,7 +5,6 @@
  */
 import type { Micros } from '../shared/data/version.js'
 import type { RingDescription } from '../shared/ring/description.js'
-import { Ring } from '../shared/ring/ring.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { FaultKind, FaultSettings } from './fault-settings.js'
 import type { CutManner } from './interference.js'
@@ -13,8 +12,8 @@ import { isExempt } from './interference.js'
 import type { Load } from './load.js'
 import type { NodeProcess } from './node-process.js'
 import type { Random } from './random.js'
-import { canBeCopied, isNeeded } from './survivors.js'
-import type { KeptNode, Swarm } from './swarm.js'
+import { isNeeded } from './survivors.js'
+import type { Swarm } from './swarm.js'
 
 export type FaultCounts = Partial<Record<FaultKind, number>>
 
@@ -218,25 +217,15 @@ export class Faults {
     })
   }
 
-  /**
-   * Only as many as the swarm can do without: it never goes below N members, and enough owners of every
-   * range remain for the others to copy it from. What nobody holds any more is not copied by anybody.
-   */
+  /** Only as many as the swarm can do without: it never goes below N members. */
   #lose(hit: () => void): void {
     const { kept, host } = this.#swarm
-    const newest = host.ringFiles.newest()
-    const { replicas, mayForm } = host.settings
-    if (mayForm || newest === undefined) return
-    const ring = new Ring(newest)
-    const members = new Set(newest.placement.nodes)
+    const members = new Set(host.ringFiles.newest()?.placement.nodes ?? [])
     const living = kept.filter(({ process }) => process?.node?.state === 'active')
     const candidates = living.filter(({ process }) => members.has(process?.id ?? ''))
-    if (candidates.length <= replicas) return
-    const gone = kept.flatMap(({ id, keeper }) => (keeper.isAbandoned ? [id] : []))
-    const isSpare = ({ process }: KeptNode) => canBeCopied(ring, [...gone, process?.id ?? ''])
-    const spare = candidates.filter(isSpare)
-    if (spare.length === 0) return
-    const lost = this.#random.pick(spare)
+    const { replicas, mayForm } = host.settings
+    if (mayForm || candidates.length <= replicas) return
+    const lost = this.#random.pick(candidates)
     lost.keeper.isAbandoned = true
     lost.process?.kill()
     hit()

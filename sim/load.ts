@@ -41,6 +41,9 @@ const failuresOfFaults: ReadonlySet<string> = new Set([
 /** So that a run which waits for the end of a long pause goes on calling, but not too often. */
 const slowThinkMicros = 100_000
 const slowFactor = 10
+/** After so many failures in a row a client pauses twice as long, and so on, up to so many times. */
+const patientAfter = 50
+const patienceMax = 10
 
 /** All clients of a run. */
 export class Load {
@@ -97,8 +100,8 @@ class Client {
   readonly #random: Random
   #life: Life
   #lives = 0
-  /** The last call did: the next one may wait, so that refusals do not use up the run. */
-  #failed = false
+  /** In a row: the next call waits the longer, so that refusals do not use up the run. */
+  #failures = 0
   open = 0
 
   constructor(name: string, options: LoadOptions, values: { last: number }) {
@@ -192,8 +195,10 @@ class Client {
   #next(life: Life): void {
     const { host, goesOn, isSlow } = this.#options
     const { thinkMicros } = host.settings
-    const isLeisurely = isSlow() || this.#failed
-    const pause = isLeisurely ? slowThinkMicros + slowFactor * thinkMicros : thinkMicros
+    const isLeisurely = isSlow() || this.#failures > 0
+    const patience = Math.min(patienceMax, 1 + this.#failures / patientAfter)
+    const slow = patience * (slowThinkMicros + slowFactor * thinkMicros)
+    const pause = isLeisurely ? slow : thinkMicros
     host.world.at(this.#random.below(pause), () => {
       life.runtime.arrive(() => {
         if (goesOn()) this.#call(() => this.#next(life))
@@ -223,7 +228,7 @@ class Client {
     const end = this.#options.history.begin(call, hasty)
     return (error, told) => {
       this.open--
-      this.#failed = error !== undefined
+      this.#failures = error === undefined ? 0 : this.#failures + 1
       end(error, told)
       const { world } = this.#options.host
       world.trace.event(world.micros, this.#name, `${asText(call)}: ${outcomeOf(error, told)}`, 0)
