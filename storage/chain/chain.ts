@@ -190,7 +190,8 @@ export class Chain implements Department {
     const seats = this.desk.isNamed ? seatsOf(ring, this.desk.self) : []
     this.seats = new Map(seats.map((seat) => [seat.arc.to, seat]))
     const isMine = ({ token }: FollowedKey) => this.seatOf(token) !== undefined
-    this.index.keepOnly(isMine)
+    // A ring of the life before says nothing of what this one holds: its own is still to come.
+    if (this.desk.isNamed) this.index.keepOnly(isMine)
     for (const peer of this.lostSessions.keys()) {
       if (this.desk.nodeAt(peer) === undefined) this.lostSessions.delete(peer)
     }

@@ -268,6 +268,23 @@ test('a whole chain that comes back from its disks sends down what was under way
   t.deepEqual(cluster.ok('c1').version, cluster.held('n1.2', 'a')?.version)
 })
 
+test('a head that comes back forgets nothing over a ring that names its life before', (t) => {
+  const cluster = founded()
+  cluster.mayArrive = ({ kind }) => kind !== 'chain.put'
+  cluster.write('c1', 'n4.1', 'a', '1')
+  cluster.advance(6_000)
+  cluster.mayArrive = () => true
+  const { engine } = cluster.seat('n1.1')
+  cluster.kill('n1.1')
+  cluster.add('n1', engine, 2)
+  cluster.advance(10)
+  const placed = [...three, 'n4']
+  cluster.publish(chained({ epoch: 2, members: three, placed }))
+  cluster.publish(chained({ epoch: 3, members: three, placed, incarnations: { n1: 2 } }))
+  for (const address of ['n1.2', 'n2.1', 'n3.1']) t.is(cluster.stored(address, 'a'), '1')
+  t.is(cluster.seat('n1.2').node.uncommitted, 0)
+})
+
 test('a link that broke is taken up again, and nothing is missing behind it', (t) => {
   const cluster = founded()
   cluster.mayArrive = ({ kind }, from) => !(kind === 'chain.put' && from === 'n2.1')
