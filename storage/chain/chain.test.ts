@@ -1,5 +1,6 @@
 /** Chains on the table: the way of a write, conditions, retries, and what a get may rest on. */
 import test from 'ava'
+import { requestsOf, withRequests } from '../../shared/data/chain-record.js'
 import { ChainCluster, chained } from './chains.fixture.js'
 
 const three = ['n1', 'n2', 'n3'] as const
@@ -172,6 +173,32 @@ test('requests past their deadlines and tombstones are cleared up by every membe
   cluster.write('c5', 'n1.1', 'b', '2', { condition: { is: 'absent' } })
   cluster.run()
   t.is(cluster.read('n1.1', 'b'), '2')
+})
+
+test('what an earlier life of the host left is cleared up, whatever its clock showed', (t) => {
+  const cluster = founded()
+  cluster.write('c1', 'n1.1', 'a', '1')
+  cluster.write('c2', 'n1.1', 'b', null)
+  cluster.run()
+  const engines = three.map((id) => cluster.seat(`${id}.1`).engine)
+  for (const { entries } of engines) {
+    for (const [name, { token, key, record }] of entries) {
+      const requests = requestsOf(record).map((each) => {
+        return { ...each, stamp: { ...each.stamp, boot: 0 }, deadline: 1e15 }
+      })
+      const version = { boot: 0, micros: 1e15, writer: '0000000000000001' }
+      const before = withRequests({ version, value: record.value }, requests)
+      entries.set(name, { token, key, record: before })
+    }
+  }
+  cluster.kill(...three.map((id) => `${id}.1`))
+  for (const [i, id] of three.entries()) cluster.add(id, engines[i], 2)
+  cluster.publish(chained({ epoch: 2, members: three, incarnations: { n1: 2, n2: 2, n3: 2 } }))
+  cluster.advance(3_000)
+  for (const id of three) {
+    t.is(cluster.held(`${id}.2`, 'a')?.requests, 0)
+    t.is(cluster.held(`${id}.2`, 'b'), undefined)
+  }
 })
 
 test('a key that is still written is cleared up once it rests', (t) => {

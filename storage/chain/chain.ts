@@ -48,7 +48,7 @@ export class Chain implements Department {
   readonly stats = {}
   readonly address: Address
   private readonly desk: Desk
-  private readonly index = new Uncommitted(() => this.tickSoon())
+  private readonly index: Uncommitted
   private readonly barrier = new Barrier()
   private readonly conveyor: Conveyor
   private readonly purge: Purge
@@ -66,9 +66,11 @@ export class Chain implements Department {
   private isTicking = false
 
   constructor(desk: Desk, options: ChainOptions) {
-    const { index, barrier } = this
+    const { barrier } = this
+    const index = new Uncommitted(options.boot, () => this.tickSoon())
     this.desk = desk
     this.options = options
+    this.index = index
     this.address = addressOf(options.member)
     this.conveyor = new Conveyor({
       desk,

@@ -43,8 +43,9 @@ export class Purge {
     let mustWait = false
     const change = (held: StoredRecord | undefined): StoredRecord | undefined => {
       const requests = requestsOf(held)
-      const kept = requests.filter(({ stamp, deadline }) => {
-        return deadline >= now || !each.committed.has(formatVersion(stamp))
+      const kept = requests.filter(({ stamp }) => {
+        const deadline = each.committed.get(formatVersion(stamp))
+        return deadline === undefined || deadline >= now
       })
       if (held === undefined || kept.length === requests.length) return undefined
       if (held.value !== null || kept.length > 0) return withRequests(held, kept)

@@ -14,7 +14,7 @@ import type { Millis } from '../../shared/runtime/runtime.js'
 export interface FollowedKey {
   readonly token: Token
   readonly key: Uint8Array
-  /** Deadlines of the requests by their stamps. */
+  /** Deadlines of the requests by their stamps, by the present clock. */
   readonly open: Map<string, Micros>
   readonly committed: Map<string, Micros>
   /** When the oldest of the open ones was noted, or all were sent again last. */
@@ -30,10 +30,12 @@ export class Uncommitted {
   private readonly withOpen = new Map<string, FollowedKey>()
   private readonly due = new Map<number, Set<FollowedKey>>()
   private openRequests = 0
+  private readonly boot: number
   private readonly becameBusy: () => void
 
-  /** `becameBusy` is called whenever the first key is followed. */
-  constructor(becameBusy: () => void = () => {}) {
+  /** `boot`: the present life of the host; `becameBusy` is called whenever the first key is followed. */
+  constructor(boot: number, becameBusy: () => void) {
+    this.boot = boot
     this.becameBusy = becameBusy
   }
 
@@ -60,7 +62,8 @@ export class Uncommitted {
         each.since = now
         this.withOpen.set(name, each)
       }
-      each.open.set(id, deadline)
+      // By the clock of an earlier life of the host, from which nobody is left to send it again.
+      each.open.set(id, stamp.boot < this.boot ? 0 : deadline)
       this.openRequests++
     }
   }
