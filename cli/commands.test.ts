@@ -236,3 +236,14 @@ test.serial('nobody there: exit code 6', async (t) => {
     t.true(performance.now() - began < 4_000, 'at once, not after the default timeout')
   }
 })
+
+test('what a pipe does not take at once comes out all the same', async (t) => {
+  const { data, gtstore } = makeSwarm(t)
+  mkdirSync(join(data, 'logs'), { recursive: true })
+  const line = JSON.stringify({ level: 30, time: '2026-01-01T00:00:00.000Z', msg: 'x'.repeat(200) })
+  const lines = `${line}\n`.repeat(5_000)
+  writeFileSync(join(data, 'logs', 'n1.log'), lines)
+  const { exitCode, stdout } = await gtstore('logs', '--json')
+  t.is(exitCode, 0)
+  t.is(stdout.length, lines.length)
+})

@@ -1,13 +1,15 @@
 /** The `gtstore` command: runs what was asked for and turns what went wrong into an exit code. */
 import { type Command, CommanderError } from 'commander'
 import { CommandError, exitCodes } from './errors.js'
-import { createOutput, tolerateClosedStreams } from './output.js'
+import { createOutput, tolerateClosedStreams, written } from './output.js'
 import { createProgram } from './program.js'
 import { endOnSignals, exit } from './signals.js'
 
 tolerateClosedStreams()
 endOnSignals()
-exit(await main(createProgram()))
+const exitCode = await main(createProgram())
+await written()
+exit(exitCode)
 
 async function main(program: Command): Promise<number> {
   try {

@@ -74,6 +74,19 @@ export function tolerateClosedStreams(): void {
   }
 }
 
+/** All that was printed has gone out: an exit would drop what a pipe has not taken yet. */
+export async function written(): Promise<void> {
+  await Promise.all([process.stdout, process.stderr].map(flushed))
+}
+
+function flushed(stream: WriteStream): Promise<void> | undefined {
+  if (stream.writableLength === 0 || stream.destroyed) return undefined
+  return new Promise((resolve) => {
+    stream.once('close', resolve)
+    stream.write('', () => resolve())
+  })
+}
+
 function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EPIPE' || code === 'EIO'
 }
