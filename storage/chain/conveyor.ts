@@ -69,6 +69,7 @@ export class Conveyor {
     this.head.take(request, isLinkFull, {
       refused: (reply) => this.reply(origin, reply),
       ordered: (record, decided) => {
+        this.count('replicated', request.value, key, decided)
         const passage = { token, key, record, requests: [decided], origin, request: id, stamp }
         this.passUnder(seat.epoch, passage)
       },
@@ -100,9 +101,8 @@ export class Conveyor {
     desk.engine.update(token, key, change, (error, record) => {
       if (error !== undefined) return desk.storageFailed(error)
       if (record === undefined) throw new Error('a merged record is gone')
-      if (stamp !== null) {
-        desk.operations.ended('replicated', operationOf(incoming.value), key, undefined)
-      }
+      const decided = stamp === null ? undefined : withStamp(requests, stamp)
+      if (decided !== undefined) this.count('replicated', incoming.value, key, decided)
       this.passUnder(epoch, { token, key, record, requests, origin, request, stamp })
       ended()
     })
@@ -159,12 +159,20 @@ export class Conveyor {
     this.options.index.commit(key, stamps)
     this.acknowledge(seat, token, key, stamps)
     if (stamp === null) return
-    const decided = requests.find((each) => compareVersions(each.stamp, stamp) === 0)
+    const decided = withStamp(requests, stamp)
     if (decided === undefined) throw new Error('a request to be answered is not among those passed')
-    const refusal = decided.version === null ? refusalOf(decided.met) : undefined
-    const { operations } = this.options.desk
-    operations.ended('coordinated', operationOf(record.value), key, refusal)
+    this.count('coordinated', record.value, key, decided)
     if (origin !== '') this.reply(origin, resultOf(request, decided))
+  }
+
+  private count(
+    part: 'coordinated' | 'replicated',
+    value: Uint8Array | null,
+    key: Uint8Array,
+    { version, met }: DecidedRequest,
+  ): void {
+    const refusal = version === null ? refusalOf(met) : undefined
+    this.options.desk.operations.ended(part, operationOf(value), key, refusal)
   }
 
   /** To a forwarder or a member; the forwarder may be this node. */
@@ -197,7 +205,11 @@ function requestsIn(incoming: StoredRecord): readonly DecidedRequest[] | undefin
 }
 
 function hasStamp(requests: readonly DecidedRequest[], stamp: Version | null): boolean {
-  return stamp === null || requests.some((each) => compareVersions(each.stamp, stamp) === 0)
+  return stamp === null || withStamp(requests, stamp) !== undefined
+}
+
+function withStamp(requests: readonly DecidedRequest[], stamp: Version) {
+  return requests.find((each) => compareVersions(each.stamp, stamp) === 0)
 }
 
 /** What was decided first, however often it is asked for. */
