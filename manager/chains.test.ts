@@ -209,6 +209,25 @@ test('all members of an arc die: the first that is back waits for the others, th
   t.true(isWhole(world))
 })
 
+test('all members of an arc die: a join waits for one of them, and leaves nobody out', (t) => {
+  const { world, nodes } = servingWorld(4, { ...chained, evictAfterMs: 2_000 })
+  const { members } = chainsOf(world)[0] as Chain
+  const dead = nodes.filter(({ id }) => members.includes(id))
+  for (const node of dead) world.alive.delete(node.pid)
+  for (const node of dead) world.end(node)
+  const joiner = world.startNode()
+  world.run(3_000)
+  const hasAll = ({ members: held }: Chain) => members.every((id) => held.includes(id))
+  t.true(chainsOf(world).some(hasAll))
+  t.false(isIn(world, joiner.id))
+  // The one that the join would have taken the range from is the only one to come back.
+  const last = dead.at(-1) as FakeNode
+  world.startNode(last.id, last.store)
+  const others = nodes.filter(({ id }) => !members.includes(id))
+  world.until(() => world.isSettled(idsOf([...others, last, joiner])), 'those that live')
+  t.true(isWhole(world))
+})
+
 test('a swarm that starts again has nothing to copy', (t) => {
   const { world, nodes } = servingWorld(4, long)
   const before = chainsOf(world)

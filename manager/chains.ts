@@ -8,6 +8,7 @@
 import {
   aborted,
   copying,
+  deserted,
   drop,
   forsaken,
   joined,
@@ -88,6 +89,8 @@ function hindrance(left: readonly Chain[], change: Change, facts: ChainFacts): s
     const isUnread = begun.has(to) && !nodes.some(facts.helps)
     if (isUnread) return chainObstacle({ kind: 'unread', nodes }).blocked
   }
+  const last = deserted(left, next, facts.helps, facts.isGivenUp)
+  if (last !== undefined) return chainObstacle({ kind: 'unread', nodes: last }).blocked
   const nodes = forsaken(left, next)
   return nodes && chainObstacle({ kind: 'absent', nodes }).blocked
 }

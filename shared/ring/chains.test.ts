@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {
   aborted,
   copying,
+  deserted,
   drop,
   found,
   joined,
@@ -176,6 +177,32 @@ test('a range that only the dead hold blocks who would take it, and no other cha
   const switched = switching(begun.chains, begun.transfers)
   t.deepEqual(switched[1], chain(100, 200, ['n3', 'n2'], 1), 'it begins once all is settled')
   t.deepEqual(settled(switched, without)[1], chain(100, 200, ['n2']))
+})
+
+test('of a range whose full members are all down none goes, unless it is given up', (t) => {
+  const isUp = (node: NodeId) => node === 'n4'
+  const nobody = () => false
+  const chains = drop(found(four), isUp)
+  const grown = placement([
+    [100, 'n1'],
+    [200, 'n2'],
+    [250, 'n4'],
+    [300, 'n3'],
+    [400, 'n4'],
+  ])
+  // Of (0, 100] n3 would go, and n4 come.
+  const dead = ['n1', 'n2', 'n3']
+  t.deepEqual(copying(chains, grown, isUp).obstacle, { kind: 'unread', nodes: dead })
+  t.deepEqual(deserted(chains, grown, isUp, nobody), dead)
+  t.is(
+    deserted(chains, grown, (node) => node === 'n3', nobody),
+    undefined,
+    'one is back',
+  )
+  t.is(deserted(chains, four, isUp, nobody), undefined, 'all of them stay')
+  const isGivenUp = (node: NodeId) => node === 'n3'
+  t.is(copying(chains, grown, isUp, isGivenUp).obstacle, undefined)
+  t.is(deserted(chains, grown, isUp, isGivenUp), undefined)
 })
 
 test('no copy is given up for want of an owner that is down', (t) => {

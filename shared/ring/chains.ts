@@ -12,8 +12,8 @@
  * the last joiner after that; where nobody joins, the last member stays the reader until it leaves, as
  * it would if it died: those before it hold what it had shown, those behind it may not.
  *
- * Of a chain without a living full member nobody is taken out: whichever comes back first holds all
- * that was acknowledged.
+ * Of a chain without a living full member nobody is taken out, neither as dead nor by a change of the
+ * placement: whichever comes back first holds all that was acknowledged.
  */
 import { type SharedArc, sharedArcs } from './arcs.js'
 import type { Chain, NodeId, Placement, Token, Transfer } from './description.js'
@@ -131,6 +131,24 @@ export function forsaken(chains: readonly Chain[], next: Placement): readonly No
   return overlaid(chains, next).find((arc) => !isLeft(arc))?.owners
 }
 
+/**
+ * The full members of a range of which none is up, though `next` does without some of them that are not
+ * given up: these may be the first to come back. undefined: there is no such range.
+ */
+export function deserted(
+  chains: readonly Chain[],
+  next: Placement,
+  isUp: Ask,
+  isGivenUp: Ask,
+): readonly NodeId[] | undefined {
+  const dead = chains.filter((chain) => !fullOf(chain).some(isUp))
+  if (dead.length === 0) return undefined
+  const isNeeded = ({ chain, owners }: Overlaid) =>
+    dead.includes(chain) && fullOf(chain).some((it) => !owners.includes(it) && !isGivenUp(it))
+  const arc = overlaid(chains, next).find(isNeeded)
+  return arc && fullOf(arc.chain)
+}
+
 /** Owners that are up and miss in chains that they can be copied to. In order. */
 export function lacking(chains: readonly Chain[], placement: Placement, isUp: Ask): NodeId[] {
   const missing = overlaid(chains, placement).flatMap(({ chain, owners }) =>
@@ -181,11 +199,12 @@ function joining(
     const isFewer = after < members.length && after < owners.length
     return { joiners, sources: [reader], lack: isFewer || after === 0 ? absent : undefined }
   }
-  // Who stays is waited for; the others are copied to once it is back.
-  if (staying.length > 0) return { joiners: [], sources: [], lack: undefined }
-  if (!members.every(isGivenUp)) {
+  // Whichever of them is back first has all of it: nobody of them goes before that.
+  if (!members.every((node) => owners.includes(node) || isGivenUp(node))) {
     return { joiners: [], sources: [], lack: { kind: 'unread', nodes: members } }
   }
+  // Who stays is waited for; the others are copied to once it is back.
+  if (staying.length > 0) return { joiners: [], sources: [], lack: undefined }
   return { joiners, sources: [], lack: joiners.length === 0 ? absent : undefined }
 }
 
@@ -200,6 +219,10 @@ function withoutDead(chain: Chain, isUp: Ask): Chain {
   const switched = isSwitched(chain) ? joiners.at(-1) : undefined
   const reader = switched ?? kept.at(-1) ?? ''
   return { ...chain, members: [...kept, ...joiners], full: kept.length, reader }
+}
+
+function fullOf({ members, full }: Chain): readonly NodeId[] {
+  return members.slice(0, full)
 }
 
 /** A joiner reads. */
