@@ -10,14 +10,10 @@
  * that answers others is busy: to give its work to the next as well would make two busy.
  */
 import type { CoordinateExplainOk, ErrorReply, Message } from '../shared/protocol/messages.js'
-import {
-  explainPatienceMs,
-  peerPatienceMs,
-  staleRetryMs,
-  sweepIntervalMs,
-} from '../shared/runtime/limits.js'
+import { explainPatienceMs, peerPatienceMs, sweepIntervalMs } from '../shared/runtime/limits.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
+import { postpone } from './postponed.js'
 import { coordinatorsOf, isDefinite, type Request, replyError } from './request.js'
 
 /**
@@ -189,13 +185,13 @@ export class Forward implements Exchange {
    * with what goes to one coordinator only, which that one finishes whatever the ring.
    */
   private routeAnew(epoch: number): void {
-    const { ring, inFlight, runtime } = this.desk
+    const { ring, inFlight } = this.desk
     if (!this.isOnce) this.request.begun = true
     const held = ring.epoch
     inFlight.delete(this.id)
     if (epoch > held) this.desk.catchUp()
     if (this.desk.ring.epoch !== held) return this.desk.route(this.request)
-    runtime.after(staleRetryMs, 'forward again', () => this.desk.route(this.request))
+    postpone(this.desk, this.request, 'forward again')
   }
 
   private finish(reply: Message): void {

@@ -5,7 +5,7 @@
  */
 import type { Version } from '../shared/data/version.js'
 import { tokenOf } from '../shared/ring/token.js'
-import { nodeInFlightMax, staleRetryMs } from '../shared/runtime/limits.js'
+import { nodeInFlightMax } from '../shared/runtime/limits.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { Chain } from './chain/chain.js'
 import { ChainForward } from './chain/chain-forward.js'
@@ -15,6 +15,7 @@ import { Explanation, watchQuorumGet } from './explain.js'
 import { watchChainGet } from './explain-chain.js'
 import { Forward } from './forward.js'
 import { GetCoordination } from './get-coordination.js'
+import { postpone } from './postponed.js'
 import { PutCoordination } from './put-coordination.js'
 import { stampRefusal } from './replica.js'
 import {
@@ -152,10 +153,7 @@ export class Router {
     const { epoch } = desk.ring
     desk.catchUp()
     if (desk.ring.epoch !== epoch) return this.route(request)
-    if (this.options.isAdopting()) {
-      desk.runtime.after(staleRetryMs, 'route again', () => desk.route(request))
-      return
-    }
+    if (this.options.isAdopting()) return postpone(desk, request, 'route again')
     const { replicas } = desk.ring.description.placement
     const message = `the swarm has ${desk.ring.nodes.length} of the ${replicas} nodes that it needs`
     replyError(desk.runtime, request, 'FORMING', message)

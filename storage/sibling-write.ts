@@ -25,14 +25,10 @@ import {
   written,
 } from '../shared/data/siblings.js'
 import type { Micros } from '../shared/data/version.js'
-import {
-  frameValuesMax,
-  siblingsMax,
-  siblingValuesMax,
-  staleRetryMs,
-} from '../shared/runtime/limits.js'
+import { frameValuesMax, siblingsMax, siblingValuesMax } from '../shared/runtime/limits.js'
 import type { Desk } from './desk.js'
 import { operationOf } from './operations.js'
+import { postpone } from './postponed.js'
 import { QuorumWrite } from './quorum-write.js'
 import { diskNearlyFull } from './replica.js'
 import { replyError, replyWrite, type WriteRequest } from './request.js'
@@ -62,8 +58,7 @@ export class SiblingWrites {
     if (request.made === undefined && this.options.isAdopting()) {
       // Part of the store is going, and the actor has not changed yet. Nothing is late by it: no answer
       // could pass the fence now.
-      runtime.after(staleRetryMs, 'write under the next ring', () => this.desk.route(request))
-      return
+      return postpone(this.desk, request, 'write under the next ring')
     }
     const context = contextOf(request.context)
     const refusal =
