@@ -244,6 +244,8 @@ class Client {
     if (mayForm && code === 'FORMING') return true
     // A write among siblings is sent once: where somebody leaves who had it, nobody asks again.
     if (mode === 'siblings' && !definite && failuresOfFaults.has(code)) return true
+    // Of a key that is written all the time a chain forgets the oldest calls (decide.ts), and says so.
+    if (mode === 'chain' && !definite && code === 'EXPIRED') return true
     return faults !== undefined && failuresOfFaults.has(code)
   }
 }
