@@ -103,12 +103,10 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
 
   /** The answer went out: the one place where it is counted. */
   protected succeeded(): void {
-    const { request } = this
-    const operation = 'value' in request ? operationOf(request.value) : 'get'
-    this.desk.operations.ended('coordinated', operation, request.key, undefined, this)
+    this.ended(undefined)
   }
 
-  protected refused(refusal: string): void {
+  private ended(refusal: string | undefined): void {
     const { request } = this
     const operation = 'value' in request ? operationOf(request.value) : 'get'
     this.desk.operations.ended('coordinated', operation, request.key, refusal, this)
@@ -125,7 +123,7 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
     if (this.over) return
     this.end()
     replyError(this.desk.runtime, this.request, code, message)
-    this.refused(`${code}: ${message}`)
+    this.ended(`${code}: ${message}`)
   }
 
   protected isOpen(): boolean {

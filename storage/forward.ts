@@ -9,10 +9,11 @@
  * Silent is a coordinator that has answered no request at all for so long, though it owes this one. One
  * that answers others is busy: to give its work to the next as well would make two busy.
  */
-import type { CoordinateExplainOk, ErrorReply, Message } from '../shared/protocol/messages.js'
+import type { ErrorReply, Message } from '../shared/protocol/messages.js'
 import { explainPatienceMs, peerPatienceMs, sweepIntervalMs } from '../shared/runtime/limits.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
+import { coordinateMessage, passedOn } from './passing-on.js'
 import { postpone } from './postponed.js'
 import { coordinatorsOf, isDefinite, type Request, replyError } from './request.js'
 
@@ -56,28 +57,10 @@ export class Forward implements Exchange {
   received(from: Address, reply: Message): void {
     if (!this.pending.includes(from)) return
     this.desk.peers.heard(from)
-    switch (reply.kind) {
-      case 'coordinate.put.ok':
-        return this.finish({ kind: 'put.ok', id: this.request.id })
-      case 'coordinate.write.ok':
-        return this.finish({ ...reply, kind: 'write.ok', id: this.request.id })
-      case 'coordinate.explain.ok':
-        return this.explained(reply)
-      case 'coordinate.get.ok':
-        return this.finish({ ...reply, kind: 'get.ok', id: this.request.id })
-      case 'error':
-        return this.refused(from, reply)
-      case 'stale':
-        return this.routeAnew(reply.epoch)
-      default:
-        return
-    }
-  }
-
-  /** This node stands in the path, too. */
-  private explained({ report }: CoordinateExplainOk): void {
-    const path = [this.desk.self, ...report.path]
-    this.finish({ kind: 'explain.ok', id: this.request.id, report: { ...report, path } })
+    const success = passedOn(reply, this.request, this.desk.self)
+    if (success !== undefined) this.finish(success)
+    else if (reply.kind === 'error') this.refused(from, reply)
+    else if (reply.kind === 'stale') this.routeAnew(reply.epoch)
   }
 
   closed(peer: Address): void {
@@ -129,7 +112,8 @@ export class Forward implements Exchange {
     this.sweeps = 0
     this.tried.push(coordinator)
     this.pending.push(coordinator)
-    if (!runtime.send(coordinator, this.message(ring.epoch))) this.givenUp(coordinator)
+    const message = coordinateMessage(this.request, this.id, ring.epoch)
+    if (!runtime.send(coordinator, message)) this.givenUp(coordinator)
   }
 
   /** No answer will come from there; another may have been asked already. */
@@ -150,27 +134,6 @@ export class Forward implements Exchange {
       unreachable ??= address
     }
     return unreachable
-  }
-
-  private message(epoch: number): Message {
-    const { id, request } = this
-    const { token, key, deadline } = request
-    const common = { id, epoch, token, key, deadline }
-    switch (request.kind) {
-      case 'get':
-      case 'explain': {
-        const { kind, r, born } = request
-        return { kind: `coordinate.${kind}`, ...common, r, born }
-      }
-      case 'put': {
-        const { value, version, w } = request
-        return { kind: 'coordinate.put', ...common, value, version, w }
-      }
-      case 'write': {
-        const { value, stamp, condition, context, w } = request
-        return { kind: 'coordinate.write', ...common, value, stamp, condition, context, w }
-      }
-    }
   }
 
   private refused(from: Address, reply: ErrorReply): void {

@@ -20,7 +20,7 @@ import type { Millis } from '../shared/runtime/runtime.js'
 import { Coordination, everyOwner } from './coordination.js'
 import type { Desk } from './desk.js'
 import { hasValue, recordOf } from './replica.js'
-import { type GetRequest, replyGet, replySiblings } from './request.js'
+import { type GetRequest, replyGet } from './request.js'
 import { isWeakRead, readQuorumOf, spread } from './weak-reads.js'
 
 /**
@@ -105,8 +105,7 @@ export class GetCoordination extends Coordination<GetRequest> {
   /** To whoever asked. */
   protected deliver(record: StoredRecord | undefined): void {
     const { runtime, self, mode } = this.desk
-    if (mode === 'siblings') replySiblings(runtime, this.request, record, self)
-    else replyGet(runtime, this.request, record, self)
+    replyGet(runtime, mode, this.request, record, self)
   }
 
   /** Too few owners were known to hold what was read. */

@@ -138,19 +138,16 @@ export function requestOf(
       const common = { from, id, direct, token, key, deadline, begun: false }
       return { kind: 'write', ...common, value, stamp, condition, context, w }
     }
+    case 'get':
+    case 'coordinate.get':
     case 'explain':
     case 'coordinate.explain': {
       const { r, born } = message
-      const direct = message.kind === 'explain'
+      const direct = message.kind === 'get' || message.kind === 'explain'
+      const isGet = message.kind === 'get' || message.kind === 'coordinate.get'
+      const kind = isGet ? 'get' : 'explain'
       const deadline = withinFlight(born, message.deadline)
-      return { kind: 'explain', from, id, direct, token, key, deadline, begun: false, r, born }
-    }
-    case 'get':
-    case 'coordinate.get': {
-      const { r, born } = message
-      const direct = message.kind === 'get'
-      const deadline = withinFlight(born, message.deadline)
-      return { kind: 'get', from, id, direct, token, key, deadline, begun: false, r, born }
+      return { kind, from, id, direct, token, key, deadline, begun: false, r, born }
     }
   }
 }
@@ -189,36 +186,14 @@ export function replyWrite(runtime: Runtime, request: WriteRequest, version: Ver
   runtime.send(request.from, { kind, id, version })
 }
 
-/** A tombstone is a missing key to whoever asked. */
 export function replyGet(
   runtime: Runtime,
+  mode: Mode,
   request: GetRequest,
   record: StoredRecord | undefined,
   node: NodeId,
 ): void {
-  const value = record?.value ?? null
-  const version = record === undefined || value === null ? null : record.version
-  sendGetOk(runtime, request, value, version, node)
-}
-
-/** The same in mode `siblings`. */
-export function replySiblings(
-  runtime: Runtime,
-  request: GetRequest,
-  record: StoredRecord | undefined,
-  node: NodeId,
-): void {
-  const { value, version } = answerOf('siblings', record)
-  sendGetOk(runtime, request, value, version, node)
-}
-
-function sendGetOk(
-  runtime: Runtime,
-  request: GetRequest,
-  value: Uint8Array | null,
-  version: Version | null,
-  node: NodeId,
-): void {
+  const { value, version } = answerOf(mode, record)
   const kind = request.direct ? 'get.ok' : 'coordinate.get.ok'
   runtime.send(request.from, { kind, id: request.id, value, version, node })
 }

@@ -106,29 +106,23 @@ export class Router {
     if (refusal !== undefined) {
       return replyError(this.desk.runtime, request, 'UNSUPPORTED', refusal)
     }
-    if (this.desk.chain !== undefined) return this.coordinateInChain(this.desk.chain, request)
+    const { desk } = this
+    const { chain } = desk
     switch (request.kind) {
       case 'put':
-        return new PutCoordination(this.desk, request).begin()
+        return new PutCoordination(desk, request).begin()
       case 'get':
-        return new GetCoordination(this.desk, request).begin()
+        if (chain === undefined) return new GetCoordination(desk, request).begin()
+        return new ChainGet(desk, chain, request).begin()
       case 'write':
-        if (this.desk.mode === 'siblings') return this.siblings.coordinate(request)
-        return replyError(this.desk.runtime, request, 'UNSUPPORTED', 'no chain here')
+        if (chain === undefined) return this.siblings.coordinate(request)
+        // The end answers: where a client waits here, the write is forwarded, to oneself too.
+        if (request.direct) return new ChainForward(desk, chain, request).begin()
+        return chain.write(request)
       case 'explain':
-        return new Explanation(this.desk, request, watchQuorumGet).begin()
+        if (chain !== undefined) return this.explainInChain(chain, request)
+        return new Explanation(desk, request, watchQuorumGet).begin()
     }
-  }
-
-  /** As its head or its reader. The end answers a write: where a client waits here, it is forwarded. */
-  private coordinateInChain(chain: Chain, request: Request): void {
-    if (request.kind === 'get') return new ChainGet(this.desk, chain, request).begin()
-    if (request.kind === 'explain') return this.explainInChain(chain, request)
-    if (request.kind !== 'write') {
-      return replyError(this.desk.runtime, request, 'UNSUPPORTED', `no ${request.kind} here`)
-    }
-    if (request.direct) new ChainForward(this.desk, chain, request).begin()
-    else chain.write(request)
   }
 
   /** The reader does, where it can be reached; else any member, which says that it cannot. */

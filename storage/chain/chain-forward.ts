@@ -6,11 +6,12 @@
  * with the same stamp, to whoever takes it then: a chain decides it once. An answer may be lost with any
  * of the links on its way, which nobody tells the forwarder; so it also asks again now and then.
  */
-import type { CoordinateExplainOk, ErrorReply, Message } from '../../shared/protocol/messages.js'
+import type { ErrorReply, Message } from '../../shared/protocol/messages.js'
 import type { NodeId } from '../../shared/ring/description.js'
 import { chainRetryMs, peerLateMs, sweepIntervalMs } from '../../shared/runtime/limits.js'
 import type { Address } from '../../shared/runtime/runtime.js'
 import type { Desk, Exchange } from '../desk.js'
+import { coordinateMessage, passedOn } from '../passing-on.js'
 import { coordinatorsOf, isDefinite, type Request, replyError } from '../request.js'
 import type { Chain } from './chain.js'
 
@@ -42,28 +43,13 @@ export class ChainForward implements Exchange {
 
   received(from: Address, reply: Message): void {
     this.desk.peers.heard(from)
-    switch (reply.kind) {
-      case 'coordinate.write.ok':
-        return this.finish({ ...reply, kind: 'write.ok', id: this.request.id })
-      case 'coordinate.explain.ok':
-        return this.explained(reply)
-      case 'coordinate.get.ok':
-        return this.finish({ ...reply, kind: 'get.ok', id: this.request.id })
-      case 'error':
-        return this.refused(reply)
-      case 'stale':
-        this.again(1)
-        if (reply.epoch > this.desk.ring.epoch) this.desk.catchUp()
-        return
-      default:
-        return
+    const success = passedOn(reply, this.request, this.desk.self)
+    if (success !== undefined) this.finish(success)
+    else if (reply.kind === 'error') this.refused(reply)
+    else if (reply.kind === 'stale') {
+      this.again(1)
+      if (reply.epoch > this.desk.ring.epoch) this.desk.catchUp()
     }
-  }
-
-  /** This node stands in the path, too. */
-  private explained({ report }: CoordinateExplainOk): void {
-    const path = [this.desk.self, ...report.path]
-    this.finish({ kind: 'explain.ok', id: this.request.id, report: { ...report, path } })
   }
 
   closed(peer: Address): void {
@@ -110,31 +96,13 @@ export class ChainForward implements Exchange {
       return desk.route(request)
     }
     const address = node === undefined ? undefined : ring.address(node)
-    if (address === undefined || !runtime.send(address, this.message(ring.epoch))) {
+    const message = coordinateMessage(request, this.id, ring.epoch)
+    if (address === undefined || !runtime.send(address, message)) {
       this.sweeps = retrySweeps
       return
     }
     this.given = address
     this.wasGiven = true
-  }
-
-  private message(epoch: number): Message {
-    const { id, request } = this
-    const { token, key, deadline } = request
-    const common = { id, epoch, token, key, deadline }
-    switch (request.kind) {
-      case 'get':
-      case 'explain': {
-        const { kind, r, born } = request
-        return { kind: `coordinate.${kind}`, ...common, r, born }
-      }
-      case 'write': {
-        const { value, stamp, condition, context, w } = request
-        return { kind: 'coordinate.write', ...common, value, stamp, condition, context, w }
-      }
-      case 'put':
-        throw new Error('a put in a chain')
-    }
   }
 
   /** A condition that failed is a result, the only one; otherwise it depends on what came before. */

@@ -6,6 +6,7 @@ import type { StoredRecord } from '../../shared/data/record.js'
 import type { NodeId } from '../../shared/ring/description.js'
 import { Coordination } from '../coordination.js'
 import type { Desk } from '../desk.js'
+import { hasValue } from '../replica.js'
 import { type GetRequest, replyGet } from '../request.js'
 import type { Chain } from './chain.js'
 
@@ -46,12 +47,13 @@ export class ChainGet extends Coordination<GetRequest> {
 
   /** To whoever asked. */
   protected deliver(record: StoredRecord | undefined): void {
-    replyGet(this.desk.runtime, this.request, record, this.desk.self)
+    const { runtime, mode, self } = this.desk
+    replyGet(runtime, mode, this.request, record, self)
   }
 
   protected override succeeded(): void {
     const { key } = this.request
-    const hasFound = this.record !== undefined && this.record.value !== null
+    const hasFound = hasValue(this.record)
     this.desk.operations.got('coordinated', key, hasFound, this)
     this.desk.operations.got('replicated', key, hasFound)
   }
