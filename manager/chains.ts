@@ -103,24 +103,3 @@ function lostSource(left: readonly Chain[], change: Change, { open }: ChainFacts
     sources.some((node) => members.get(to)?.includes(node) !== true),
   )
 }
-
-/** Which readers have their marks. Not journaled: a reader says it anew to every manager. */
-export class Readiness {
-  #epoch = 0
-  #nodes = new Set<NodeId>()
-
-  /** False: it was known. */
-  note(epoch: number, node: NodeId): boolean {
-    if (this.#epoch !== epoch) {
-      this.#epoch = epoch
-      this.#nodes = new Set()
-    }
-    if (this.#nodes.has(node)) return false
-    this.#nodes.add(node)
-    return true
-  }
-
-  has(node: NodeId, epoch: number): boolean {
-    return this.#epoch === epoch && this.#nodes.has(node)
-  }
-}

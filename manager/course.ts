@@ -3,14 +3,21 @@
  * chains that they have their marks. None of that is journaled: they say it anew to every manager.
  */
 import type { Durability } from '../shared/protocol/messages.js'
-import type { Chain, Change, Member, NodeId, RingDescription } from '../shared/ring/description.js'
+import type {
+  Chain,
+  Change,
+  Member,
+  NodeId,
+  RingDescription,
+  Transfer,
+} from '../shared/ring/description.js'
 import { chainReturnMs } from '../shared/runtime/limits.js'
-import { nextChains, Readiness } from './chains.js'
-import { Completions } from './completions.js'
+import { nextChains } from './chains.js'
 import type { Health } from './health.js'
 import type { Ledger } from './ledger.js'
 import { type Parties, remembered } from './plan.js'
 import { nextRing, type Progress } from './progress.js'
+import { Said } from './said.js'
 
 export interface CourseOptions {
   readonly ledger: Ledger
@@ -28,8 +35,9 @@ export interface CourseOptions {
 
 export class Course {
   readonly #options: CourseOptions
-  readonly #completions = new Completions()
-  readonly #readiness = new Readiness()
+  /** Gainers, of plans; and readers, of rings. */
+  readonly #completed = new Said()
+  readonly #ready = new Said()
   /** Why the change under way must be given up, where its processes do not show it. */
   #giveUp: string | undefined
 
@@ -40,12 +48,12 @@ export class Course {
   /** True: a gainer of the plan under way has everything, which was not known. */
   completed(plan: number, node: NodeId): boolean {
     const isUnderWay = this.#options.ledger.state.ring?.change?.plan === plan
-    return isUnderWay && this.#completions.note(plan, node)
+    return isUnderWay && this.#completed.note(plan, node)
   }
 
   /** True: a reader has the marks of its arcs in the ring of today, which was not known. */
   ready(epoch: number, node: NodeId): boolean {
-    return this.#options.ledger.state.ring?.epoch === epoch && this.#readiness.note(epoch, node)
+    return this.#options.ledger.state.ring?.epoch === epoch && this.#ready.note(epoch, node)
   }
 
   /** The change under way is to be given up. */
@@ -73,14 +81,19 @@ export class Course {
       ...this.parties,
       isReturning: (it: Chain) => this.#isReturning(it),
       giveUp: this.#giveUp,
-      open: (it: Change) => this.#completions.open(it),
+      open: (it: Change) => this.#open(it),
       lossOf: (node: NodeId) => this.#lossOf(node),
       isOutdated: isOutdated(ring),
       hasNewLife: hasNewLife(ring),
     }
     if (chains === undefined) return nextRing(ring, facts)
-    const isReady = (node: NodeId, epoch: number) => this.#readiness.has(node, epoch)
+    const isReady = (node: NodeId, epoch: number) => this.#ready.has(epoch, node)
     return nextChains(ring, chains, { ...facts, isReady, nextPlan: ledger.state.plans + 1 })
+  }
+
+  /** What is still to be copied. */
+  #open({ plan, transfers }: Change): readonly Transfer[] {
+    return transfers.filter(({ gainer }) => !this.#completed.has(plan, gainer))
   }
 
   /** As they are in this moment: for one planning. */

@@ -1,5 +1,6 @@
 /** A scripted node for the manager's tests; see world.fixture.ts. */
 import type { Message, MessageOf } from '../shared/protocol/messages.js'
+import { noOutcomes } from '../shared/protocol/status.js'
 import {
   addressOf,
   type Member,
@@ -247,23 +248,13 @@ export class FakeNode {
       hints: { keys: 0, bytes: 0 },
       repair: noRepair,
       readOnly: false,
-      operations: { coordinated: noCounts, replicated: noCounts },
+      operations: { coordinated: noOutcomes, replicated: noOutcomes },
     })
   }
 
   #tell(message: Message): void {
     if (this.address !== undefined) this.#world.toManager(this.address, message)
   }
-}
-
-const noCounts = {
-  puts: 0,
-  putsFailed: 0,
-  deletes: 0,
-  deletesFailed: 0,
-  gets: 0,
-  getsMissed: 0,
-  getsFailed: 0,
 }
 
 const noRepair = {

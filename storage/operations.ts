@@ -7,6 +7,7 @@
  * not kept.
  */
 import type { OperationCounts, OutcomeCounts } from '../shared/protocol/messages.js'
+import { noOutcomes } from '../shared/protocol/status.js'
 import type { Log } from '../shared/runtime/runtime.js'
 
 export type Operation = 'put' | 'delete' | 'get'
@@ -21,8 +22,8 @@ export interface QuorumTold {
 export class Operations {
   private readonly log: Log | undefined
   private readonly counted: Readonly<Record<Part, Counts>> = {
-    coordinated: noCounts(),
-    replicated: noCounts(),
+    coordinated: { ...noOutcomes },
+    replicated: { ...noOutcomes },
   }
 
   /** With a log, each is logged. */
@@ -86,16 +87,4 @@ function countFailed(counts: Counts, operation: Operation): void {
   if (operation === 'put') counts.putsFailed++
   else if (operation === 'delete') counts.deletesFailed++
   else counts.getsFailed++
-}
-
-function noCounts(): Counts {
-  return {
-    puts: 0,
-    putsFailed: 0,
-    deletes: 0,
-    deletesFailed: 0,
-    gets: 0,
-    getsMissed: 0,
-    getsFailed: 0,
-  }
 }

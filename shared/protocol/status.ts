@@ -1,6 +1,6 @@
 /** The parts of a status report that both its authors share: the manager, and a node in its place. */
 import { addressOf, type Member, type Placement } from '../ring/description.js'
-import type { HandoffProgress, NodeReport, NodeStatsOk } from './messages.js'
+import type { HandoffProgress, NodeReport, NodeStatsOk, OutcomeCounts } from './messages.js'
 
 /** What a node said of itself; undefined where it did not. */
 export type NodeAnswer = Omit<NodeStatsOk, 'kind' | 'id'> | undefined
@@ -31,6 +31,16 @@ export function nodeReport(
     readOnly: answer?.readOnly ?? false,
     operations: answer?.operations ?? null,
   }
+}
+
+export const noOutcomes: OutcomeCounts = {
+  puts: 0,
+  putsFailed: 0,
+  deletes: 0,
+  deletesFailed: 0,
+  gets: 0,
+  getsMissed: 0,
+  getsFailed: 0,
 }
 
 export const noProgress: HandoffProgress = { rangesDone: 0, rangesTotal: 0, keys: 0, bytes: 0 }
