@@ -316,11 +316,17 @@ export function record<T extends object>(
   }
 }
 
+const scratch = new Writer()
+
 /** A value alone, outside a message: what is kept within a record. */
 export function bytesOf<T>(field: Field<T>, value: T): Uint8Array {
-  const out = new Writer()
-  field.write(out, value)
-  return Buffer.concat(out.take())
+  try {
+    field.write(scratch, value)
+    return Buffer.concat(scratch.take())
+  } catch (error) {
+    scratch.take()
+    throw error
+  }
 }
 
 /** The reverse; throws Malformed. Byte strings alias the input. */

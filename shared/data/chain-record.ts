@@ -5,10 +5,20 @@
  * The head draws versions in ascending order, so the newest value wins; requests are only ever added
  * by a merge. A request that its condition refused is kept like one that wrote.
  */
-import { bytesOf, list, nullable, parseBytes, record, text, uint } from './cbor.js'
+import {
+  bytesOf,
+  expectArray,
+  type Field,
+  list,
+  nullable,
+  parseBytes,
+  uint,
+  writeArray,
+} from './cbor.js'
 import type { Merge } from './merge.js'
 import { type StoredRecord, supersedes } from './record.js'
 import { compareVersions, type Micros, type Version } from './version.js'
+import { version } from './version-field.js'
 
 /** One request and its result, the first one. */
 export interface DecidedRequest {
@@ -25,20 +35,39 @@ export interface DecidedRequest {
 /** Of a key that has requests and was never written. */
 export const noVersion: Version = { boot: 0, micros: 0, writer: '' }
 
-const version = record<Version>({ boot: uint, micros: uint, writer: text })
-const requestsField = list(
-  record<DecidedRequest>({
-    stamp: version,
-    deadline: uint,
-    version: nullable(version),
-    met: nullable(version),
-  }),
-)
+const maybeVersion = nullable(version)
+const decidedRequest: Field<DecidedRequest> = {
+  write(out, { stamp, deadline, version: made, met }) {
+    writeArray(out, 4)
+    version.write(out, stamp)
+    uint.write(out, deadline)
+    maybeVersion.write(out, made)
+    maybeVersion.write(out, met)
+  },
+  read(input) {
+    expectArray(input, 4)
+    return {
+      stamp: version.read(input),
+      deadline: uint.read(input),
+      version: maybeVersion.read(input),
+      met: maybeVersion.read(input),
+    }
+  },
+}
+const requestsField = list(decidedRequest)
 
 const none: readonly DecidedRequest[] = []
+/** A write looks at the same requests several times on its way through a member. */
+const known = new WeakMap<Uint8Array, readonly DecidedRequest[]>()
 
 export function requestsOf(held: StoredRecord | undefined): readonly DecidedRequest[] {
-  return held?.attached === undefined ? none : parseBytes(requestsField, held.attached)
+  if (held?.attached === undefined) return none
+  let requests = known.get(held.attached)
+  if (requests === undefined) {
+    requests = parseBytes(requestsField, held.attached)
+    known.set(held.attached, requests)
+  }
+  return requests
 }
 
 /** The record with exactly these requests. */
@@ -48,7 +77,9 @@ export function withRequests(
 ): StoredRecord {
   if (requests.length === 0) return { version, value }
   const sorted = [...requests].sort((a, b) => compareVersions(a.stamp, b.stamp))
-  return { version, value, attached: bytesOf(requestsField, sorted) }
+  const attached = bytesOf(requestsField, sorted)
+  known.set(attached, sorted)
+  return { version, value, attached }
 }
 
 /** The newer value, and the requests of both: see merge.ts. */

@@ -18,6 +18,7 @@ import {
 } from '../data/cbor.js'
 import type { Condition, Mode } from '../data/mode.js'
 import type { Version } from '../data/version.js'
+import { version } from '../data/version-field.js'
 import type {
   Chain,
   Change,
@@ -41,24 +42,6 @@ import type {
   Rumor,
   StatusReport,
 } from './messages.js'
-
-/** Writers are 16 characters long; what is far longer is none, and no store could keep it. */
-const writerLengthMax = 32
-
-export const version: Field<Version> = {
-  write(out, value) {
-    writeArray(out, 3)
-    uint.write(out, value.boot)
-    uint.write(out, value.micros)
-    text.write(out, value.writer)
-  },
-  read(input) {
-    expectArray(input, 3)
-    const value = { boot: uint32.read(input), micros: uint.read(input), writer: text.read(input) }
-    if (value.writer.length > writerLengthMax) throw new Malformed('a version without a writer')
-    return value
-  },
-}
 
 export const maybeBytes = nullable(bytes)
 export const maybeVersion = nullable(version)

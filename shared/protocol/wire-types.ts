@@ -4,6 +4,7 @@
  * shape, nested parts included.
  */
 import { bool, bytes, type Field, list, oneOf, text, uint, uint32 } from '../data/cbor.js'
+import { version } from '../data/version-field.js'
 import type { MessageKind, MessageOf } from './messages.js'
 import {
   changeKind,
@@ -30,7 +31,6 @@ import {
   ring,
   rumors,
   status,
-  version,
   writing,
 } from './wire-parts.js'
 
