@@ -96,6 +96,7 @@ export class Quiescence {
     return [
       ...this.#down(),
       ...this.#epochs(ring),
+      ...this.#owners(ring),
       ...this.#excess(ring),
       ...this.#hints(),
       ...this.#uncommitted(),
