@@ -3,7 +3,7 @@
  * it is of, since a context says of each writer up to which of its writes it has seen: of another key it
  * would cover, and so supersede, what nobody has seen.
  */
-import { Malformed } from '../shared/data/byte-stream.js'
+import { unlessMalformed } from '../shared/data/byte-stream.js'
 import { parseContext } from '../shared/data/siblings.js'
 import { tokenOf } from '../shared/ring/token.js'
 import { invalid } from './refusals.js'
@@ -25,19 +25,9 @@ export function contextBytes(key: Uint8Array, text: string): Uint8Array {
     throw invalid(notOurs)
   }
   const context = bytes.subarray(0, -tokenBytes)
-  if (!isContext(context)) throw invalid(notOurs)
+  if (unlessMalformed(() => parseContext(context)) === undefined) throw invalid(notOurs)
   if (bytes.readUInt32BE(context.length) === tokenOf(key)) return context
   throw invalid('the context is of another key: get the one that is written')
 }
 
 const notOurs = 'the context is not one that a get gave'
-
-function isContext(bytes: Uint8Array): boolean {
-  try {
-    parseContext(bytes)
-    return true
-  } catch (error) {
-    if (error instanceof Malformed) return false
-    throw error
-  }
-}

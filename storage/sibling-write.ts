@@ -13,7 +13,7 @@
  * one of the same actor that its maker does not hold.
  */
 
-import { Malformed } from '../shared/data/byte-stream.js'
+import { unlessMalformed } from '../shared/data/byte-stream.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import {
   actorOf,
@@ -178,11 +178,5 @@ class SiblingWrite extends QuorumWrite<WriteRequest> {
 
 /** undefined: malformed. */
 function contextOf(given: Uint8Array | null): Context | undefined {
-  if (given === null) return new Map()
-  try {
-    return parseContext(given)
-  } catch (error) {
-    if (error instanceof Malformed) return undefined
-    throw error
-  }
+  return given === null ? new Map() : unlessMalformed(() => parseContext(given))
 }

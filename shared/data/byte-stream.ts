@@ -8,6 +8,16 @@ export class Malformed extends Error {
   override readonly name = 'Malformed'
 }
 
+/** What is read; undefined where it is malformed. */
+export function unlessMalformed<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof Malformed) return undefined
+    throw error
+  }
+}
+
 /** Output is gathered in slabs that start small, for a peer that is told little, and double. */
 const slabBytesMin = 1024
 const slabBytesMax = 64 * 1024

@@ -3,7 +3,7 @@
  * the one before sent is made durable, and goes on; at the end it is committed and answered.
  */
 
-import { Malformed } from '../../shared/data/byte-stream.js'
+import { unlessMalformed } from '../../shared/data/byte-stream.js'
 import { type DecidedRequest, requestsOf, withRequests } from '../../shared/data/chain-record.js'
 import type { StoredRecord } from '../../shared/data/record.js'
 import { compareVersions, formatVersion, type Version } from '../../shared/data/version.js'
@@ -81,7 +81,7 @@ export class Conveyor {
     const { desk, index, barrier } = this.options
     const { id, epoch, token, key, origin, request, stamp } = message
     const incoming = recordOf(message)
-    const requests = requestsIn(incoming)
+    const requests = unlessMalformed(() => requestsOf(incoming))
     const isFromBefore = this.options.seatOf(token)?.predecessor === from
     if (requests === undefined || !isFromBefore || !hasStamp(requests, stamp)) {
       return this.ignore(from, message)
@@ -191,16 +191,6 @@ export class Conveyor {
     if (predecessor === undefined || stamps.length === 0) return
     const { runtime } = this.options.desk
     runtime.send(predecessor, { kind: 'chain.ack', id: 0, epoch, token, key, stamps })
-  }
-}
-
-/** Undefined: not what a member writes. */
-function requestsIn(incoming: StoredRecord): readonly DecidedRequest[] | undefined {
-  try {
-    return requestsOf(incoming)
-  } catch (error) {
-    if (error instanceof Malformed) return undefined
-    throw error
   }
 }
 
