@@ -144,6 +144,37 @@ test('a node that a command took out is not started again', async (t) => {
   t.deepEqual([children.length, keeper.done], [2, true])
 })
 
+test('asked for while it lives without a name, it is started again where that was its end', async (t) => {
+  const taken = keep(t, [`exit ${exitCodes.dismissed}`, `exit ${exitCodes.dismissed}`])
+  const note = taken.noted()
+  taken.keeper.start()
+  taken.keeper.start('a command asked for it')
+  t.is(await note, 'n1 was taken out of the swarm; it is started again, as it was asked for')
+  t.is(await taken.noted(), 'n1 was taken out of the swarm: it is not started again')
+  t.deepEqual([taken.ends, taken.children.length], [['clean'], 2])
+  const failing = keep(t, [], { restart: false })
+  failing.keeper.start()
+  failing.keeper.start('a command asked for it')
+  failing.children[0]?.kill('SIGKILL')
+  t.regex(await failing.noted(), /^n1 .* ended by SIGKILL; it is started again, as it was asked/)
+  t.is(failing.children.length, 2)
+})
+
+test('who asked for what serves, or came to serve then, asks for no other start', async (t) => {
+  let name: string | undefined
+  const { keeper, children, noted } = keep(t, [], { restart: false, nameOf: () => name })
+  keeper.start()
+  keeper.start('a command asked for it')
+  name = 'n1'
+  children[0]?.kill('SIGKILL')
+  t.regex(await noted(), /^n1 .* ended by SIGKILL; it is not started again \(--restart never\)$/)
+  const serving = keep(t, [], { restart: false, nameOf: () => 'n1' })
+  serving.keeper.start()
+  serving.keeper.start('a command asked for it')
+  serving.children[0]?.kill('SIGKILL')
+  t.regex(await serving.noted(), /it is not started again \(--restart never\)$/)
+})
+
 test('a node that was evicted is started again under the name that it went on with', async (t) => {
   const names: string[] = []
   const { keeper, noted } = keep(t, [], {

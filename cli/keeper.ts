@@ -11,7 +11,13 @@ import { isProcessAlive, startTimeOf } from '../shared/os/linux.js'
 import type { ProcessEntry } from '../shared/os/process-files.js'
 import type { Address, ProcessId } from '../shared/runtime/runtime.js'
 import { exitCodes } from './errors.js'
-import { restartForgetMs, restartPauseMaxMs, restartPauseMs, watchAdoptedMs } from './limits.js'
+import {
+  restartForgetMs,
+  restartMs,
+  restartPauseMaxMs,
+  restartPauseMs,
+  watchAdoptedMs,
+} from './limits.js'
 
 export interface KeeperOptions {
   /** `manager`, `n3`, or empty for a new node until it has an id. */
@@ -37,8 +43,8 @@ export class Keeper {
   #pauseMs = restartPauseMs
   #timer: NodeJS.Timeout | undefined
   #released = false
-  /** Somebody asked for it after its process died, before that was noticed. */
-  #asked = false
+  /** Somebody asked for it while its process, dead or alive, did not serve: not yet, or no more. */
+  #asked: { readonly at: number; readonly alive: boolean } | undefined
   /** Ended for good: clean, or crashed and not to be started again. */
   done = false
   /** It ran before this supervisor did. */
@@ -54,11 +60,20 @@ export class Keeper {
     return this.#process
   }
 
-  /** Starts it at once, also where it would stay down; nothing while it runs. `why` is told. */
+  /**
+   * Starts it at once, also where it would stay down; nothing while it serves. `why` is told. A
+   * process that has said its last words lives on for a moment: it is followed by another one.
+   */
   start(why?: string): void {
     if (this.#released) return
-    if (this.#process === undefined) this.#startNow(why)
-    else this.#asked = !isProcessAlive(this.#process)
+    if (this.#process === undefined) return this.#startNow(why)
+    const alive = isProcessAlive(this.#process)
+    this.#asked = alive && this.#isNamed ? undefined : { at: performance.now(), alive }
+  }
+
+  /** It came to serve, and has not said goodbye. */
+  get #isNamed(): boolean {
+    return this.#process !== undefined && this.#options.nameOf(this.#process) !== undefined
   }
 
   #startNow(why?: string): void {
@@ -111,8 +126,23 @@ export class Keeper {
 
   /** It was killed to be taken out, and learnt that after its restart. */
   #dismissed(): void {
-    this.#options.note(`${this.name} was taken out of the swarm: it is not started again`)
+    const what = `${this.name} was taken out of the swarm`
+    if (this.#startedAsAsked(what)) return
+    this.#options.note(`${what}: it is not started again`)
     this.#ended('clean')
+  }
+
+  /** Once for whoever asked and may wait still, unless it came to serve meanwhile. */
+  #startedAsAsked(what: string): boolean {
+    const asked = this.#asked
+    this.#asked = undefined
+    if (asked === undefined || this.#released) return false
+    const served = asked.alive && this.#isNamed
+    if (served || performance.now() - asked.at > restartMs) return false
+    this.#options.note(`${what}; it is started again, as it was asked for`)
+    this.#process = undefined
+    this.#startNow()
+    return true
   }
 
   /** A node that was evicted goes on as a new one, in the same process. */
@@ -126,13 +156,7 @@ export class Keeper {
     this.learnName()
     const name = this.name || 'a new node'
     const pid = this.#process === undefined ? '' : ` (pid ${this.#process.pid})`
-    if (this.#asked && !this.#released) {
-      this.#asked = false
-      note(`${name}${pid} ${how}; it is started again, as it was asked for`)
-      this.#process = undefined
-      this.#startNow()
-      return
-    }
+    if (this.#startedAsAsked(`${name}${pid} ${how}`)) return
     if (this.#released || !restart) {
       if (!this.#released) note(`${name}${pid} ${how}; it is not started again (--restart never)`)
       this.#ended('crashed')
