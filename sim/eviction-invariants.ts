@@ -3,12 +3,17 @@
  * answer holds suspect or dead. One process that cannot reach another proves nothing.
  */
 import type { Message } from '../shared/protocol/messages.js'
-import { addressOf, type NodeId, type RingDescription } from '../shared/ring/description.js'
+import {
+  addressOf,
+  type Member,
+  type NodeId,
+  type RingDescription,
+} from '../shared/ring/description.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { OnBreach } from './change-invariants.js'
 import { type Host, nodeOf } from './host.js'
 
-/** Who told the manager something so recently surely is not down for it. */
+/** Who answered the manager so recently surely is not down for it. */
 const recentlyMicros = 1_500_000
 
 export class EvictionInvariants {
@@ -16,7 +21,7 @@ export class EvictionInvariants {
   readonly #onBreach: OnBreach
   /** By the life of a node: who ever reported it. */
   readonly #reporters = new Map<Address, Set<NodeId>>()
-  readonly #heardAt = new Map<NodeId, number>()
+  readonly #answeredAt = new Map<Address, number>()
   /** Nodes that said that they leave, or that a command takes out. */
   readonly #leaving = new Set<NodeId>()
   #evictions = 0
@@ -25,7 +30,7 @@ export class EvictionInvariants {
   constructor(host: Host, onBreach: OnBreach) {
     this.#host = host
     this.#onBreach = onBreach
-    host.network.watch((from, to, message) => {
+    host.network.watchArrivals((from, to, message) => {
       if (to === 'manager') this.#told(from, message)
     })
     host.watchRings((ring) => this.#published(ring))
@@ -38,7 +43,7 @@ export class EvictionInvariants {
 
   #told(from: Address, message: Message): void {
     const node = nodeOf(from)
-    this.#heardAt.set(node, this.#host.world.micros)
+    if (message.kind === 'gossip.ack') this.#answeredAt.set(from, this.#host.world.micros)
     if (message.kind === 'node.leave') this.#leaving.add(node)
     if (message.kind === 'change.submit') this.#leaving.add(message.node)
     if (message.kind !== 'health.report') return
@@ -59,17 +64,19 @@ export class EvictionInvariants {
       if (!going.has(id) || this.#leaving.has(id)) continue
       this.#evictions++
       // Who only joins is not asked: it has no say before it is a member.
-      const others = [...new Set(placement.nodes)].filter((other) => !going.has(other))
+      const others = members.filter(
+        (other) => next.has(other.id) && placement.nodes.includes(other.id),
+      )
       this.#checkMajority(addressOf(member), others)
     }
   }
 
-  #checkMajority(life: Address, others: readonly NodeId[]): void {
+  #checkMajority(life: Address, others: readonly Member[]): void {
     const { micros } = this.#host.world
     const reporters = this.#reporters.get(life) ?? new Set()
-    const present = others.filter(
-      (node) => micros - (this.#heardAt.get(node) ?? 0) <= recentlyMicros,
-    )
+    const isPresent = (other: Member) =>
+      micros - (this.#answeredAt.get(addressOf(other)) ?? -recentlyMicros) < recentlyMicros
+    const present = others.filter(isPresent).map(({ id }) => id)
     if (reporters.size * 2 > present.length || present.length === 0) return
     this.#onBreach(
       'an eviction needs a majority of those who answer',

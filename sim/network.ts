@@ -59,6 +59,7 @@ export class Network {
   readonly #options: NetworkOptions
   readonly #listening = new Map<Address, SimRuntime>()
   readonly #watchers: Watcher[] = []
+  readonly #arrivalWatchers: Watcher[] = []
   #asked = 0
   #longestQueue = 0
 
@@ -69,6 +70,11 @@ export class Network {
   /** Told of every message as it leaves its sender, even when it then gets lost. */
   watch(watcher: Watcher): void {
     this.#watchers.push(watcher)
+  }
+
+  /** Told of every message as it reaches its receiver. */
+  watchArrivals(watcher: Watcher): void {
+    this.#arrivalWatchers.push(watcher)
   }
 
   /**
@@ -218,6 +224,7 @@ export class Network {
       if (end === undefined || end.state !== 'open' || end.owner.closed) return
       const id = 'id' in message ? message.id : 0
       world.trace.message(world.micros, link.owner.address, link.peer, message.kind, id)
+      for (const watcher of this.#arrivalWatchers) watcher(link.owner.address, link.peer, received)
       end.owner.arrive(() => end.owner.received(end.peer, received))
     })
   }
