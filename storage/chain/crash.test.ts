@@ -1,8 +1,10 @@
 /** What members of a chain leave behind when they die, pause or come back, at every hop of a write. */
 import test from 'ava'
+import { withRequests } from '../../shared/data/chain-record.js'
 import type { MessageOf } from '../../shared/protocol/messages.js'
 import { tokenOf } from '../../shared/ring/token.js'
 import { chainResendKeysMax } from '../../shared/runtime/limits.js'
+import type { Entry } from '../../shared/runtime/ports.js'
 import { ChainCluster, chained } from './chains.fixture.js'
 
 const three = ['n1', 'n2', 'n3'] as const
@@ -327,6 +329,21 @@ test('an acknowledgement that was lost is made up for', (t) => {
   cluster.mayArrive = () => true
   cluster.advance(5_500)
   t.is(cluster.seat('n1.1').node.uncommitted, 0)
+})
+
+test('a request that a wipe took is not waited for', (t) => {
+  const cluster = founded()
+  cluster.mayArrive = ({ kind }) => kind !== 'chain.ack'
+  cluster.write('c1', 'n4.1', 'a', '1')
+  cluster.run()
+  t.is(cluster.seat('n1.1').node.uncommitted, 1)
+  const { entries } = cluster.seat('n1.1').engine
+  const copied = entries.get('a') as Entry
+  entries.set('a', { ...copied, record: withRequests(copied.record, []) })
+  cluster.mayArrive = () => true
+  cluster.advance(5_500)
+  t.is(cluster.seat('n1.1').node.uncommitted, 0)
+  t.is(cluster.read('n4.1', 'a'), '1')
 })
 
 test('a value never travels without the request that wrote it', (t) => {

@@ -4,6 +4,7 @@
  *
  * It begins once all that an earlier life left is known; nothing was sent under a ring before that.
  */
+import { requestsOf } from '../../shared/data/chain-record.js'
 import type { StoredRecord } from '../../shared/data/record.js'
 import type { Token } from '../../shared/ring/description.js'
 import { inRange } from '../../shared/ring/token.js'
@@ -65,11 +66,15 @@ export class Resender {
   private resendOne(seat: Seat, round: number, each: FollowedKey, done: () => void): void {
     const { token, key } = each
     each.since = this.desk.runtime.now()
-    this.desk.engine.read(token, key, (error, record) => {
+    const look = (held: StoredRecord | undefined) => {
+      if (held === undefined) this.index.gone(key)
+      else this.index.keepBeside(key, requestsOf(held))
+      return undefined
+    }
+    this.desk.engine.update(token, key, look, (error, record) => {
       if (error !== undefined) return this.desk.storageFailed(error)
       if (!this.isUnderWay(seat, round)) return
-      if (record === undefined) this.index.gone(key)
-      else if (each.open.size > 0) this.options.pass(token, key, record)
+      if (record !== undefined && each.open.size > 0) this.options.pass(token, key, record)
       if (this.isUnderWay(seat, round)) done()
     })
   }

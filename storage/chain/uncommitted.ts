@@ -95,6 +95,22 @@ export class Uncommitted {
     if (each.open.size === 0) this.withOpen.delete(name)
   }
 
+  /** No others stand beside the key: what else was open went with a wipe, and nobody will commit it. */
+  keepBeside(key: Uint8Array, requests: readonly DecidedRequest[]): void {
+    const name = nameOf(key)
+    const each = this.withOpen.get(name)
+    if (each === undefined) return
+    const beside = new Set(requests.map(({ stamp }) => formatVersion(stamp)))
+    for (const id of each.open.keys()) {
+      if (beside.has(id)) continue
+      each.open.delete(id)
+      this.openRequests--
+    }
+    if (each.open.size > 0) return
+    this.withOpen.delete(name)
+    if (each.committed.size === 0) this.followed.delete(name)
+  }
+
   /** Keys with open requests. */
   openWhere(test: (key: FollowedKey) => boolean): readonly FollowedKey[] {
     return [...this.withOpen.values()].filter(test)
