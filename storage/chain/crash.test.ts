@@ -337,9 +337,11 @@ test('a request that a wipe took is not waited for', (t) => {
   cluster.write('c1', 'n4.1', 'a', '1')
   cluster.run()
   t.is(cluster.seat('n1.1').node.uncommitted, 1)
-  const { entries } = cluster.seat('n1.1').engine
-  const copied = entries.get('a') as Entry
-  entries.set('a', { ...copied, record: withRequests(copied.record, []) })
+  for (const address of addresses) {
+    const { entries } = cluster.seat(address).engine
+    const copied = entries.get('a') as Entry
+    entries.set('a', { ...copied, record: withRequests(copied.record, []) })
+  }
   cluster.mayArrive = () => true
   cluster.advance(5_500)
   t.is(cluster.seat('n1.1').node.uncommitted, 0)
