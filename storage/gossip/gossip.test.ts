@@ -206,6 +206,16 @@ test('whoever missed a ring hears of it from others', (t) => {
   )
 })
 
+test('whoever gets no answer looks for a newer ring: nobody who knows it may know of this node', (t) => {
+  const world = new GossipWorld({ nodes: 3 })
+  world.kill('n2')
+  world.kill('n3')
+  world.publish(new Ring({ ...world.ring.description, epoch: 2 }))
+  t.is(world.epochOf('n1'), 1)
+  world.advance(4 * gossipPeriodMs)
+  t.is(world.epochOf('n1'), 2)
+})
+
 test('a new life of a dead node begins alive; one that the ring does not name is forgotten', (t) => {
   const world = new GossipWorld({ nodes: 4 })
   world.kill('n3', 'n1')

@@ -148,6 +148,8 @@ export class Gossip implements Department {
       if (relay.until <= now) this.relays.delete(id)
     }
     if (!this.isMember) return
+    // Whoever does not answer may be no member any more, and those who are may not know this node.
+    if (this.roster.all.some(({ health }) => health !== 'alive')) this.desk.catchUp()
     for (const entry of this.roster.all) {
       if (entry.health !== 'suspect') continue
       if (lag > ownLagMaxMs) entry.suspectUntil += lag
