@@ -33,8 +33,10 @@ export interface Link {
   readonly waiting: Message[]
   /** Messages sent and not arrived. */
   inFlight: number
-  /** What clients had asked for when the first of them was sent. */
-  askedBefore: number
+  /** Messages that this side took from the other. */
+  taken: number
+  /** What was owed, from the beginning, when the first of those on their way was sent. */
+  owedBefore: number
   /** When the last message so far of each lane arrives at the other side. */
   readonly arrivals: Record<Lane, Micros>
   /** When the last of those arrives that stay in order. */
@@ -79,7 +81,8 @@ export class Network {
 
   /**
    * The most messages that ever waited for one peer, beyond one for each request that clients made
-   * meanwhile: so many are owed to a peer that does not read, and the limit in bytes is for them.
+   * meanwhile and one for each message that was taken from the peer: so many are owed to a peer that does
+   * not read, and the limit in bytes is for them.
    */
   get longestQueue(): number {
     return this.#longestQueue
@@ -105,10 +108,10 @@ export class Network {
       from.links.set(to, link)
     }
     if (link.inFlight >= this.#options.inFlightMax) return undefined
-    if (link.inFlight === 0) link.askedBefore = this.#asked
+    const owed = this.#asked + link.taken
+    if (link.inFlight === 0) link.owedBefore = owed
     link.inFlight++
-    const owed = this.#asked - link.askedBefore
-    this.#longestQueue = Math.max(this.#longestQueue, link.inFlight - owed)
+    this.#longestQueue = Math.max(this.#longestQueue, link.inFlight - (owed - link.owedBefore))
     return link
   }
 
@@ -225,7 +228,10 @@ export class Network {
       const id = 'id' in message ? message.id : 0
       world.trace.message(world.micros, link.owner.address, link.peer, message.kind, id)
       for (const watcher of this.#arrivalWatchers) watcher(link.owner.address, link.peer, received)
-      end.owner.arrive(() => end.owner.received(end.peer, received))
+      end.owner.arrive(() => {
+        end.taken++
+        end.owner.received(end.peer, received)
+      })
     })
   }
 
@@ -265,7 +271,8 @@ function newLink(owner: SimRuntime, peer: Address, state: Link['state']): Link {
     other: undefined,
     waiting: [],
     inFlight: 0,
-    askedBefore: 0,
+    taken: 0,
+    owedBefore: 0,
     arrivals,
     orderedArrival: 0,
   }
