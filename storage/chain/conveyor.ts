@@ -115,10 +115,13 @@ export class Conveyor {
 
   /** From the next one: passed on also where it is no news here, since the one before asked again. */
   acknowledged(from: Address, { token, key, stamps }: ChainAck): void {
-    const seat = this.options.seatOf(token)
+    const { index, seatOf } = this.options
+    const seat = seatOf(token)
     if (seat?.successor !== from) return
-    this.options.index.commit(key, stamps)
-    this.acknowledge(seat, token, key, stamps)
+    // By its copy a joiner may hold what has not come down to those before it.
+    const passed = stamps.filter((stamp) => index.knows(key, stamp))
+    index.commit(key, passed)
+    this.acknowledge(seat, token, key, passed)
   }
 
   refuseForNow(to: Address, id: number, epoch: number): void {

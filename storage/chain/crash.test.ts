@@ -348,6 +348,30 @@ test('a request that a wipe took is not waited for', (t) => {
   t.is(cluster.read('n4.1', 'a'), '1')
 })
 
+test('what the last one holds by a copy is not acknowledged for one before it that lacks it', (t) => {
+  const cluster = founded()
+  const long = { timeoutMs: 30_000 }
+  cluster.mayArrive = ({ kind }, from) => !(kind === 'chain.put' && from === 'n2.1')
+  cluster.write('c1', 'n4.1', 'a', '1', long)
+  cluster.run()
+  cluster.mayArrive = ({ kind }) => kind !== 'chain.put'
+  cluster.write('c2', 'n4.1', 'a', '2', long)
+  cluster.run()
+  t.is(cluster.seat('n1.1').node.uncommitted, 2)
+  const copied = cluster.seat('n1.1').engine.entries.get('a') as Entry
+  cluster.seat('n3.1').engine.entries.set('a', copied)
+  cluster.mayArrive = ({ kind }, from) => !(kind === 'chain.put' && from === 'n1.1')
+  cluster.seat('n2.1').node.closed('n3.1')
+  cluster.seat('n3.1').node.closed('n2.1')
+  cluster.advance(150)
+  t.is(cluster.held('n2.1', 'a')?.requests, 1)
+  t.is(cluster.seat('n1.1').node.uncommitted, 1)
+  cluster.mayArrive = () => true
+  cluster.advance(6_000)
+  t.is(cluster.held('n2.1', 'a')?.requests, 2)
+  for (const address of addresses) t.is(cluster.seat(address).node.uncommitted, 0)
+})
+
 test('a value never travels without the request that wrote it', (t) => {
   const cluster = founded()
   cluster.mayArrive = ({ kind }, from) => !(kind === 'chain.put' && from === 'n2.1')

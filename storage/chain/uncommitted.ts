@@ -72,6 +72,13 @@ export class Uncommitted {
     return this.followed.get(nameOf(key))?.committed.has(formatVersion(stamp)) === true
   }
 
+  /** It came here, by the chain or by a copy. */
+  knows(key: Uint8Array, stamp: Version): boolean {
+    const each = this.followed.get(nameOf(key))
+    const id = formatVersion(stamp)
+    return each !== undefined && (each.open.has(id) || each.committed.has(id))
+  }
+
   /** Those of the requests that are not known to be committed. */
   openOf(key: Uint8Array, requests: readonly DecidedRequest[]): readonly DecidedRequest[] {
     const committed = this.followed.get(nameOf(key))?.committed
