@@ -208,7 +208,7 @@ test('a long history with many operations at once is decided quickly', (t) => {
   t.is(findViolation(broken)?.key, 'k')
 })
 
-test('a search without end is given up with an error, not a verdict', (t) => {
+test('a search without end has no verdict, which is a failure', (t) => {
   const operations = history('c1 put a 1 2', 'c1 put b 3 4', 'c1 get b 5 6')
   t.regex(findViolation(operations, 1)?.explanation ?? '', /no verdict after/)
 })
