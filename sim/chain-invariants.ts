@@ -3,6 +3,7 @@
  * write, once it is durable at every member, and a reader answers once the mark of its epoch came. One
  * request has one result, whoever answers it, and two have never the same version.
  */
+import { noVersion } from '../shared/data/chain-record.js'
 import {
   compareVersions,
   formatVersion,
@@ -43,7 +44,7 @@ export class ChainInvariants extends Invariants {
   readonly #results = new Map<string, string>()
   readonly #authors = new Map<string, string>()
   readonly #answered = new Set<string>()
-  /** Tombstones that went: whoever hears of them late finds nothing. */
+  /** The newest tombstones that went: whoever hears of them late finds nothing. */
   readonly #purged = new Map<string, Version>()
   /** The marks that came, by process and epoch. */
   readonly #marks = new Map<string, Range[]>()
@@ -61,9 +62,17 @@ export class ChainInvariants extends Invariants {
     this.#marks.set(name, [...(this.#marks.get(name) ?? []), { from, to }])
   }
 
+  /**
+   * A head that forgot a key keeps what it refuses beside no version, the others beside the tombstone
+   * that they still hold: with that it goes there, and it deletes nothing.
+   */
   override collected(mark: Mark): void {
+    const { version } = mark
+    const key = keyText(mark.key)
+    const isPurged = this.#isPurged(key, version)
+    if (isPurged && compareVersions(version, noVersion) === 0) return
     super.collected(mark)
-    this.#purged.set(keyText(mark.key), mark.version)
+    if (!isPurged) this.#purged.set(key, version)
   }
 
   /** Who joins wipes first. */
