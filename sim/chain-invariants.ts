@@ -63,8 +63,8 @@ export class ChainInvariants extends Invariants {
   }
 
   /**
-   * A head that forgot a key keeps what it refuses beside no version, the others beside the tombstone
-   * that they still hold: with that it goes there, and it deletes nothing.
+   * A head that forgot a key keeps what it refuses beside no version, the others beside the
+   * tombstone that they still hold: with that it goes there, and it deletes nothing.
    */
   override collected(mark: Mark): void {
     const { version } = mark
