@@ -22,6 +22,7 @@ import { type Arc, Ring } from '../shared/ring/ring.js'
 import { inRange, tokenOf } from '../shared/ring/token.js'
 import type { Mark, Range } from '../shared/runtime/ports.js'
 import type { Address } from '../shared/runtime/runtime.js'
+import { wipedForPlan } from '../storage/ring-keeper.js'
 import { chainsFollow } from './chain-rings.js'
 import type { OnBreach } from './change-invariants.js'
 import { type Host, nodeOf } from './host.js'
@@ -75,9 +76,17 @@ export class ChainInvariants extends Invariants {
     if (!isPurged) this.#purged.set(key, version)
   }
 
-  /** Who joins wipes first. */
+  /** Who joins wipes first: until then it holds what an earlier time left. */
   override keepersOf(key: Uint8Array): readonly NodeId[] {
-    return this.ring?.arcOf(tokenOf(key)).owners ?? []
+    const { ring } = this
+    if (ring === undefined) return []
+    const { owners, chain } = ring.arcOf(tokenOf(key))
+    const plan = ring.description.change?.plan
+    return owners.filter((id, place) => {
+      const { meta } = this.host.disk.store(id)
+      const isFull = place < (chain?.full ?? owners.length)
+      return isFull || wipedForPlan({ meta: (name) => meta.get(name) }) === plan
+    })
   }
 
   protected override sent(from: Address, to: Address, message: Message): void {

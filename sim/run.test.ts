@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, constants, setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { replayOf } from './batch.js'
@@ -15,13 +15,15 @@ interface Printed {
   readonly text: string
 }
 
-/** Runs the simulator's command. */
+/** Runs the simulator's command, behind the tests that watch real time. */
 async function sim(...args: readonly string[]): Promise<Printed> {
   return await new Promise((resolve) => {
     const jobs = String(Math.min(2, availableParallelism()))
-    execFile(process.execPath, [main, ...args, '--jobs', jobs], (error, stdout, stderr) => {
+    const command = [main, ...args, '--jobs', jobs]
+    const { pid } = execFile(process.execPath, command, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), text: stdout + stderr })
     })
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW)
   })
 }
 

@@ -19,7 +19,7 @@ const wipedMeta = 'wiped-for-plan'
 const epochMeta = 'epoch'
 
 /** The last plan for which a part of the store was wiped; 0: for none. */
-export function wipedForPlan(engine: Engine): number {
+export function wipedForPlan(engine: Pick<Engine, 'meta'>): number {
   return Number(engine.meta(wipedMeta) ?? 0)
 }
 
