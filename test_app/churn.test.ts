@@ -1,6 +1,6 @@
 /**
  * Joins, leaves and replacements under full traffic: no request fails, no answer is wrong, no key is
- * missing. A few rounds here, fifty with `npm run test:long`.
+ * missing. A few rounds and keys here, many with `npm run test:long`.
  */
 import test from 'ava'
 import { connect, startSwarm } from './swarm.fixture.js'
@@ -8,6 +8,7 @@ import { VerifiedLoad } from './verified-load.js'
 
 const rounds = Number(process.env.GTSTORE_TEST_ROUNDS ?? 2)
 const keys = 20_000
+const keysMoved = Number(process.env.GTSTORE_TEST_KEYS ?? 20_000)
 const inFlight = 64
 
 test.serial(
@@ -41,13 +42,13 @@ test.serial(
 )
 
 test.serial(
-  'all six nodes of a swarm that holds 100,000 keys are replaced one by one',
+  `all six nodes of a swarm that holds ${keysMoved} keys are replaced one by one`,
   async (t) => {
     t.timeout(240_000)
     const swarm = await startSwarm(t, { nodes: 6 })
     const writer = await connect(t, swarm)
     const reader = await connect(t, swarm)
-    const load = new VerifiedLoad({ writer, reader, keys: 100_000, inFlight })
+    const load = new VerifiedLoad({ writer, reader, keys: keysMoved, inFlight })
     t.teardown(() => load.stop())
     await load.preload()
     const old = (await swarm.status()).nodes.map(({ id }) => id)
@@ -66,7 +67,7 @@ test.serial(
     t.false(nodes.some(({ id }) => old.includes(id)))
     t.is(
       nodes.reduce((sum, { keys }) => sum + (keys ?? 0), 0),
-      3 * 100_000,
+      3 * keysMoved,
     )
   },
 )
