@@ -166,8 +166,8 @@ class Run {
   #newInvariants(mode: Mode, onBreach: OnBreach): Invariants {
     if (mode !== 'chain') return new QuorumInvariants(this.#host, mode, onBreach)
     const epochOf = (process: Address) => {
-      const node = this.#swarm.nodes.find(({ address }) => address === process)
-      return node?.node?.ring.epoch
+      const found = this.#swarm.kept.find((kept) => kept.process?.address === process)
+      return found?.process?.node?.ring.epoch
     }
     return new ChainInvariants(this.#host, epochOf, onBreach)
   }

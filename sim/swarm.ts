@@ -77,7 +77,7 @@ export class Swarm {
   }
 
   node(id: NodeId): NodeProcess | undefined {
-    return this.nodes.find((process) => process.id === id)
+    return this.#kept.find(({ process }) => process?.id === id)?.process
   }
 
   startNode(node: NodeId | ''): KeptNode {
