@@ -96,7 +96,8 @@ export class Conveyor {
       const beside = requestsOf(merged)
       index.note(token, key, beside, desk.runtime.now())
       if (merged === held) return undefined
-      return withRequests(merged, withoutExpired(beside, { now, isCommitted }))
+      const kept = withoutExpired(beside, { now, isCommitted })
+      return kept.length === beside.length ? merged : withRequests(merged, kept)
     }
     desk.engine.update(token, key, change, (error, record) => {
       if (error !== undefined) return desk.storageFailed(error)
