@@ -58,8 +58,8 @@ export class MembershipChanges {
 
   get areOver(): boolean {
     const { changes, replicas } = this.#options.swarm.host.settings
-    const areEnough = this.#remaining >= replicas
-    return this.#begun >= changes && this.#ended === this.#begun && areEnough
+    const haveEnded = this.#begun >= changes && this.#ended === this.#begun
+    return haveEnded && this.#remaining >= replicas
   }
 
   #next(): void {
