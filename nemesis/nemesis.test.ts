@@ -16,7 +16,7 @@ for (const mode of modes) {
         seed,
         seconds: minutes * 60,
         nodes: 6,
-        clients: 3,
+        clients: 2,
         note: (line) => t.log(line),
       })
       t.log(JSON.stringify(verdict))

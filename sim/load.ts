@@ -36,6 +36,8 @@ const failuresOfFaults: ReadonlySet<string> = new Set([
   'OVERLOADED',
   'EXPIRED',
   'STOPPING',
+  // Of those that cannot read, and go on with the context that they had.
+  'TOO_MANY_SIBLINGS',
 ])
 
 /** So that a run which waits for the end of a long pause goes on calling, but not too often. */

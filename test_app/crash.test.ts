@@ -76,7 +76,7 @@ test.serial('a paused node is gone round, and answers nothing stale when it goes
   const latencies = new Latencies()
   const writer = latencies.timed(await connect(t, swarm))
   const reader = latencies.timed(await connect(t, swarm))
-  const load = await startLoad(t, { writer, reader, keys: 1_024, inFlight: 32 })
+  const load = await startLoad(t, { writer, reader, keys: 1_024, inFlight: 8 })
   for (const { id } of (await swarm.status()).nodes.slice(0, 3)) {
     const { operations } = load.verdict
     await swarm.signal(id, 'SIGSTOP')
@@ -185,7 +185,7 @@ for (const { name, begin, members, point } of courses) {
     t.teardown(() => watch.close())
     const writer = await connect(t, swarm)
     const reader = await connect(t, swarm)
-    const load = await startLoad(t, { writer, reader, keys: 4_096, inFlight: 16 })
+    const load = await startLoad(t, { writer, reader, keys: 4_096, inFlight: 4 })
     const files = openRingFiles(swarm.run)
     const before = files.newest()
     if (before === undefined) throw new Error('no ring is published')

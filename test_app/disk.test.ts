@@ -53,7 +53,7 @@ for (const [fault, calls] of Object.entries(faults)) {
     t.timeout(120_000)
     const swarm = await startSwarm(t, { nodes: 4, durability: 'sync', logLevel: 'warn' })
     const [writer, reader] = await Promise.all([connect(t, swarm), connect(t, swarm)])
-    const load = new VerifiedLoad({ writer, reader, keys: 400, inFlight: 32 })
+    const load = new VerifiedLoad({ writer, reader, keys: 400, inFlight: 8 })
     t.teardown(() => load.stop())
     await load.preload()
     load.start()
