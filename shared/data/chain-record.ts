@@ -5,6 +5,7 @@
  * The head draws versions in ascending order, so the newest value wins; requests are only ever added
  * by a merge. A request that its condition refused is kept like one that wrote.
  */
+import { Malformed } from './byte-stream.js'
 import {
   bytesOf,
   expectArray,
@@ -60,11 +61,13 @@ const none: readonly DecidedRequest[] = []
 /** A write looks at the same requests several times on its way through a member. */
 const known = new WeakMap<Uint8Array, readonly DecidedRequest[]>()
 
+/** By ascending stamps; throws Malformed. */
 export function requestsOf(held: StoredRecord | undefined): readonly DecidedRequest[] {
   if (held?.attached === undefined) return none
   let requests = known.get(held.attached)
   if (requests === undefined) {
     requests = parseBytes(requestsField, held.attached)
+    if (!isAscending(requests)) throw new Malformed('requests out of order')
     known.set(held.attached, requests)
   }
   return requests
@@ -76,7 +79,7 @@ export function withRequests(
   requests: readonly DecidedRequest[],
 ): StoredRecord {
   if (requests.length === 0) return { version, value }
-  const sorted = [...requests].sort((a, b) => compareVersions(a.stamp, b.stamp))
+  const sorted = [...requests].sort(byStamp)
   const attached = bytesOf(requestsField, sorted)
   known.set(attached, sorted)
   return { version, value, attached }
@@ -88,12 +91,62 @@ export const chainMerge: Merge = (held, incoming) => {
   const isNewer = supersedes(incoming, held)
   const mine = requestsOf(held)
   const theirs = requestsOf(incoming)
-  const added = theirs.filter(({ stamp }) => !isAmong(mine, stamp))
-  if (!isNewer && added.length === 0) return held
-  if (isNewer && mine.every(({ stamp }) => isAmong(theirs, stamp))) return incoming
-  return withRequests(isNewer ? incoming : held, [...mine, ...added])
+  const both = union(mine, theirs)
+  if (!isNewer && both === mine) return held
+  if (isNewer && both.length === theirs.length) return incoming
+  return withRequests(isNewer ? incoming : held, both)
 }
 
-function isAmong(requests: readonly DecidedRequest[], stamp: Version): boolean {
-  return requests.some((each) => compareVersions(each.stamp, stamp) === 0)
+interface Stamped {
+  readonly stamp: Version
+}
+
+/** All of both, each by ascending stamps, as is the result: `a` itself if it has all. */
+export function union(
+  a: readonly DecidedRequest[],
+  b: readonly DecidedRequest[],
+): readonly DecidedRequest[] {
+  const added = select(b, a, (met) => met === undefined)
+  return added.length === 0 ? a : [...a, ...added].sort(byStamp)
+}
+
+/** Those for which the one of the same stamp in the other list, if any, passes the test; both ascend. */
+export function select<A extends Stamped, B extends Stamped>(
+  list: readonly A[],
+  other: readonly B[],
+  test: (met: B | undefined) => boolean,
+): A[] {
+  let from = 0
+  return list.filter(({ stamp }) => {
+    const at = positionOf(other, stamp, from)
+    from = at < 0 ? ~at : at
+    return test(at < 0 ? undefined : other[at])
+  })
+}
+
+/**
+ * Where a stamp stands in a list of ascending ones, of which those before `from` are older; if it is
+ * missing, the complement (~) of where it would stand.
+ */
+export function positionOf(list: readonly Stamped[], stamp: Version, from = 0): number {
+  let low = from
+  let high = list.length - 1
+  // Who looks for one after another finds most of them at once.
+  let middle = low
+  while (low <= high) {
+    const order = compareVersions((list[middle] as Stamped).stamp, stamp)
+    if (order === 0) return middle
+    if (order < 0) low = middle + 1
+    else high = middle - 1
+    middle = (low + high) >>> 1
+  }
+  return ~low
+}
+
+function byStamp(a: Stamped, b: Stamped): number {
+  return compareVersions(a.stamp, b.stamp)
+}
+
+function isAscending(list: readonly Stamped[]): boolean {
+  return list.every((each, i) => i === 0 || byStamp(list[i - 1] as Stamped, each) < 0)
 }

@@ -31,7 +31,7 @@ import { Link, sessionIdMin } from './link.js'
 import { Purge } from './purge.js'
 import { Resender } from './resender.js'
 import { type Seat, seatsOf } from './seat.js'
-import { type FollowedKey, Uncommitted } from './uncommitted.js'
+import { Uncommitted } from './uncommitted.js'
 
 const wholeRing = { from: 0, to: 0 }
 
@@ -191,7 +191,7 @@ export class Chain implements Department {
     this.ring = ring
     const seats = this.desk.isNamed ? seatsOf(ring, this.desk.self) : []
     this.seats = new Map(seats.map((seat) => [seat.arc.to, seat]))
-    const isMine = ({ token }: FollowedKey) => this.seatOf(token) !== undefined
+    const isMine = (token: Token) => this.seatOf(token) !== undefined
     // A ring of the life before says nothing of what this one holds: its own is still to come.
     if (this.desk.isNamed) this.index.keepOnly(isMine)
     for (const peer of this.lostSessions.keys()) {

@@ -4,9 +4,15 @@
  */
 
 import { unlessMalformed } from '../../shared/data/byte-stream.js'
-import { type DecidedRequest, requestsOf, withRequests } from '../../shared/data/chain-record.js'
+import {
+  type DecidedRequest,
+  positionOf,
+  requestsOf,
+  union,
+  withRequests,
+} from '../../shared/data/chain-record.js'
 import type { StoredRecord } from '../../shared/data/record.js'
-import { compareVersions, formatVersion, type Version } from '../../shared/data/version.js'
+import { formatVersion, type Version } from '../../shared/data/version.js'
 import type { ChainAck, ChainPut, Message } from '../../shared/protocol/messages.js'
 import type { Token } from '../../shared/ring/description.js'
 import type { Address } from '../../shared/runtime/runtime.js'
@@ -147,11 +153,12 @@ export class Conveyor {
     const { token, key, record, origin, request, stamp } = passage
     const seat = this.options.seatOf(token)
     if (seat === undefined) return
-    const open = this.options.index.openOf(key, requestsOf(record))
-    const requests = [...open, ...passage.requests.filter((each) => !hasStamp(open, each.stamp))]
+    const beside = requestsOf(record)
+    const requests = union(this.options.index.openOf(key, beside), passage.requests)
     if (seat.successor === undefined) return this.end(seat, { ...passage, requests })
     const link = this.options.linkTo(seat.successor)
-    const { version, value, attached = null } = withRequests(record, requests)
+    const isAll = requests === beside
+    const { version, value, attached = null } = isAll ? record : withRequests(record, requests)
     const about = { id: link.session, epoch: seat.epoch, token, key }
     const reply = { origin, request, stamp }
     link.send({ kind: 'chain.put', ...about, value, version, attached, ...reply })
@@ -203,7 +210,7 @@ function hasStamp(requests: readonly DecidedRequest[], stamp: Version | null): b
 }
 
 function withStamp(requests: readonly DecidedRequest[], stamp: Version) {
-  return requests.find((each) => compareVersions(each.stamp, stamp) === 0)
+  return requests[positionOf(requests, stamp)]
 }
 
 /** What was decided first, however often it is asked for. */

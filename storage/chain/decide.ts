@@ -6,6 +6,7 @@
 import {
   type DecidedRequest,
   noVersion,
+  positionOf,
   requestsOf,
   withRequests,
 } from '../../shared/data/chain-record.js'
@@ -47,7 +48,7 @@ export function decide(
 ): Decision {
   const { stamp, deadline, value, condition } = write
   const requests = requestsOf(held)
-  const known = requests.find((each) => compareVersions(each.stamp, stamp) === 0)
+  const known = requests[positionOf(requests, stamp)]
   if (known !== undefined) return { is: 'known', request: known }
   if (requests.some((each) => forgets(each, stamp))) return { is: 'forgotten' }
   const kept = withRoom(withoutExpired(requests, standpoint), standpoint)

@@ -12,10 +12,11 @@
  */
 import { requestsOf, withRequests } from '../../shared/data/chain-record.js'
 import type { StoredRecord } from '../../shared/data/record.js'
-import { formatVersion, type Micros, type Version } from '../../shared/data/version.js'
+import type { Micros, Version } from '../../shared/data/version.js'
 import { chainPurgeKeysMax, chainPurgeRequestsMax } from '../../shared/runtime/limits.js'
 import type { Desk } from '../desk.js'
-import type { FollowedKey, Uncommitted } from './uncommitted.js'
+import type { FollowedKey } from './followed-key.js'
+import type { Uncommitted } from './uncommitted.js'
 
 export class Purge {
   private readonly desk: Desk
@@ -36,17 +37,15 @@ export class Purge {
   }
 
   private clearUp(each: FollowedKey, now: Micros): void {
-    if (isInUse(each, now) && each.committed.size < chainPurgeRequestsMax) return
+    // Otherwise one of its requests is still to become due.
+    if (!each.isOver(now) && each.committed < chainPurgeRequestsMax) return
     const { engine } = this.desk
     const { token, key } = each
     let forgotten: Version | undefined
     let mustWait = false
     const change = (held: StoredRecord | undefined): StoredRecord | undefined => {
       const requests = requestsOf(held)
-      const kept = requests.filter(({ stamp }) => {
-        const deadline = each.committed.get(formatVersion(stamp))
-        return deadline === undefined || deadline >= now
-      })
+      const kept = each.notOver(requests, now)
       if (held === undefined || kept.length === requests.length) return undefined
       if (held.value !== null || kept.length > 0) return withRequests(held, kept)
       if (this.mayForget(held.version, now)) forgotten = held.version
@@ -67,9 +66,4 @@ export class Purge {
     const { description } = this.desk.ring
     return description.change === undefined && (boot < this.boot || micros < now)
   }
-}
-
-/** A request of it is still to become due. */
-function isInUse({ open, committed }: FollowedKey, now: Micros): boolean {
-  return open.size > 0 || [...committed.values()].some((deadline) => deadline >= now)
 }

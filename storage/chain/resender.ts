@@ -10,8 +10,9 @@ import type { Token } from '../../shared/ring/description.js'
 import { inRange } from '../../shared/ring/token.js'
 import { chainResendKeysMax } from '../../shared/runtime/limits.js'
 import type { Desk } from '../desk.js'
+import type { FollowedKey } from './followed-key.js'
 import type { Seat } from './seat.js'
-import type { FollowedKey, Uncommitted } from './uncommitted.js'
+import type { Uncommitted } from './uncommitted.js'
 
 export interface ResenderOptions {
   /** The seat is of the ring held. */
@@ -74,7 +75,7 @@ export class Resender {
     this.desk.engine.update(token, key, look, (error, record) => {
       if (error !== undefined) return this.desk.storageFailed(error)
       if (!this.isUnderWay(seat, round)) return
-      if (record !== undefined && each.open.size > 0) this.options.pass(token, key, record)
+      if (record !== undefined && each.open > 0) this.options.pass(token, key, record)
       if (this.isUnderWay(seat, round)) done()
     })
   }

@@ -7,19 +7,10 @@
  * followed here counts as uncommitted, too: that is always the safe side.
  */
 import type { DecidedRequest } from '../../shared/data/chain-record.js'
-import { formatVersion, type Micros, type Version } from '../../shared/data/version.js'
+import type { Micros, Version } from '../../shared/data/version.js'
 import type { Token } from '../../shared/ring/description.js'
 import type { Millis } from '../../shared/runtime/runtime.js'
-
-export interface FollowedKey {
-  readonly token: Token
-  readonly key: Uint8Array
-  /** Deadlines of the requests by their stamps, by the present clock. */
-  readonly open: Map<string, Micros>
-  readonly committed: Map<string, Micros>
-  /** When the oldest of the open ones was noted, or all were sent again last. */
-  since: Millis
-}
+import { FollowedKey } from './followed-key.js'
 
 /** Keys are looked through again by the second in which a deadline of theirs passes. */
 const bucketMicros = 1_000_000
@@ -53,37 +44,32 @@ export class Uncommitted {
   note(token: Token, key: Uint8Array, requests: readonly DecidedRequest[], now: Millis): void {
     if (requests.length === 0) return
     const name = nameOf(key)
-    let each = this.followed.get(name)
-    for (const { stamp, deadline } of requests) {
-      const id = formatVersion(stamp)
-      if (each?.open.has(id) || each?.committed.has(id)) continue
-      each ??= this.follow(name, token, key, now)
-      if (each.open.size === 0) {
-        each.since = now
-        this.withOpen.set(name, each)
-      }
-      // By the clock of an earlier life of the host, from which nobody is left to send it again.
-      each.open.set(id, stamp.boot < this.boot ? 0 : deadline)
-      this.openRequests++
+    const each = this.followed.get(name) ?? this.follow(name, token, key, now)
+    const unknown = each.unknown(requests)
+    if (unknown.length === 0) return
+    if (each.open === 0) {
+      each.since = now
+      this.withOpen.set(name, each)
     }
+    for (const { stamp, deadline } of unknown) {
+      // By the clock of an earlier life of the host, from which nobody is left to send it again.
+      each.add(stamp, stamp.boot < this.boot ? 0 : deadline)
+    }
+    this.openRequests += unknown.length
   }
 
   isCommitted(key: Uint8Array, stamp: Version): boolean {
-    return this.followed.get(nameOf(key))?.committed.has(formatVersion(stamp)) === true
+    return this.followed.get(nameOf(key))?.isCommitted(stamp) === true
   }
 
   /** It came here, by the chain or by a copy. */
   knows(key: Uint8Array, stamp: Version): boolean {
-    const each = this.followed.get(nameOf(key))
-    const id = formatVersion(stamp)
-    return each !== undefined && (each.open.has(id) || each.committed.has(id))
+    return this.followed.get(nameOf(key))?.knows(stamp) === true
   }
 
   /** Those of the requests that are not known to be committed. */
   openOf(key: Uint8Array, requests: readonly DecidedRequest[]): readonly DecidedRequest[] {
-    const committed = this.followed.get(nameOf(key))?.committed
-    if (committed === undefined || committed.size === 0) return requests
-    return requests.filter(({ stamp }) => !committed.has(formatVersion(stamp)))
+    return this.followed.get(nameOf(key))?.openOf(requests) ?? requests
   }
 
   commit(key: Uint8Array, stamps: readonly Version[]): void {
@@ -91,15 +77,12 @@ export class Uncommitted {
     const each = this.followed.get(name)
     if (each === undefined) return
     for (const stamp of stamps) {
-      const id = formatVersion(stamp)
-      const deadline = each.open.get(id)
+      const deadline = each.commit(stamp)
       if (deadline === undefined) continue
-      each.open.delete(id)
       this.openRequests--
-      each.committed.set(id, deadline)
       this.lookAgain(each, deadline)
     }
-    if (each.open.size === 0) this.withOpen.delete(name)
+    if (each.open === 0) this.withOpen.delete(name)
   }
 
   /** No others stand beside the key: what else was open went with a wipe, and nobody will commit it. */
@@ -107,15 +90,12 @@ export class Uncommitted {
     const name = nameOf(key)
     const each = this.withOpen.get(name)
     if (each === undefined) return
-    const beside = new Set(requests.map(({ stamp }) => formatVersion(stamp)))
-    for (const id of each.open.keys()) {
-      if (beside.has(id)) continue
-      each.open.delete(id)
-      this.openRequests--
-    }
-    if (each.open.size > 0) return
+    this.openRequests -= each.open
+    each.keepOpen(requests)
+    this.openRequests += each.open
+    if (each.open > 0) return
     this.withOpen.delete(name)
-    if (each.committed.size === 0) this.followed.delete(name)
+    if (each.committed === 0) this.followed.delete(name)
   }
 
   /** Keys with open requests. */
@@ -144,10 +124,8 @@ export class Uncommitted {
 
   /** Its committed requests past their deadlines are gone. */
   expire(each: FollowedKey, now: Micros): void {
-    for (const [id, deadline] of each.committed) {
-      if (deadline < now) each.committed.delete(id)
-    }
-    if (each.open.size > 0 || each.committed.size > 0) return
+    each.expire(now)
+    if (each.open > 0 || each.committed > 0) return
     const name = nameOf(each.key)
     if (this.followed.get(name) === each) this.followed.delete(name)
   }
@@ -158,8 +136,8 @@ export class Uncommitted {
   }
 
   /** The keys that this is false for are no longer this node's. */
-  keepOnly(test: (key: FollowedKey) => boolean): void {
-    for (const [name, each] of this.followed) if (!test(each)) this.forget(name, each)
+  keepOnly(test: (token: Token) => boolean): void {
+    for (const [name, each] of this.followed) if (!test(each.token)) this.forget(name, each)
   }
 
   /** The store has nothing of it any more. */
@@ -172,17 +150,15 @@ export class Uncommitted {
   private follow(name: string, token: Token, key: Uint8Array, now: Millis): FollowedKey {
     // A key arrives within a network buffer that is much larger than it is.
     const own = Uint8Array.from(key)
-    const open = new Map<string, Micros>()
-    const each: FollowedKey = { token, key: own, open, committed: new Map(), since: now }
+    const each = new FollowedKey(token, own, now)
     if (this.followed.size === 0) this.becameBusy()
     this.followed.set(name, each)
     return each
   }
 
   private forget(name: string, each: FollowedKey): void {
-    this.openRequests -= each.open.size
-    each.open.clear()
-    each.committed.clear()
+    this.openRequests -= each.open
+    each.clear()
     this.followed.delete(name)
     this.withOpen.delete(name)
   }
