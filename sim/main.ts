@@ -27,6 +27,9 @@ const usage =
 const seedsAtOnce = 10
 const tellEvery = 500
 
+/** There is a worker for each processor: helping threads would only take it from another one. */
+const workerOptions = ['--single-threaded', '--max-semi-space-size=32']
+
 /** What a worker is given. */
 type Task =
   | { readonly mode: Mode; readonly from: number; readonly count: number }
@@ -137,7 +140,7 @@ async function share(
 ): Promise<void> {
   const left = [...tasks]
   const workers = Array.from({ length: Math.min(jobs, tasks.length) }, () =>
-    fork(import.meta.filename, ['--worker']),
+    fork(import.meta.filename, ['--worker'], { execArgv: [...workerOptions] }),
   )
   const serve = (worker: ChildProcess) =>
     new Promise<void>((resolve, reject) => {
