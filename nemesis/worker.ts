@@ -32,7 +32,7 @@ const reportMs = 200
 const callTimeoutMs = 5_000
 /** A client is closed and another one opened after so many calls: new ones must always get in. */
 const callsPerClient = 300
-const thinkMsMax = 8
+const thinkMsMax = 16
 
 class Worker {
   readonly #options: WorkerOptions

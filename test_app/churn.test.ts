@@ -48,7 +48,7 @@ test.serial(
     const swarm = await startSwarm(t, { nodes: 6 })
     const writer = await connect(t, swarm)
     const reader = await connect(t, swarm)
-    const load = new VerifiedLoad({ writer, reader, keys: keysMoved, inFlight })
+    const load = new VerifiedLoad({ writer, reader, keys: keysMoved, inFlight, restMs: 20 })
     t.teardown(() => load.stop())
     await load.preload()
     const old = (await swarm.status()).nodes.map(({ id }) => id)

@@ -18,6 +18,8 @@ import { VerifiedLoad, type VerifiedLoadOptions } from './verified-load.js'
 
 const nothingWrong = { failed: 0, wrong: 0, missing: 0, examples: [] }
 const waitMs = 60_000
+/** Where the load is not the point. */
+const restMs = 5
 
 async function startLoad(t: ExecutionContext, options: VerifiedLoadOptions): Promise<VerifiedLoad> {
   const load = new VerifiedLoad(options)
@@ -95,7 +97,7 @@ test.serial('kill -9 and instant restart of the same node, twenty times', async 
   const swarm = await startSwarm(t, { nodes: 4, durability: 'write' })
   const writer = await connect(t, swarm)
   const reader = await connect(t, swarm)
-  const load = await startLoad(t, { writer, reader, keys: 2_048, inFlight: 4 })
+  const load = await startLoad(t, { writer, reader, keys: 2_048, inFlight: 8, restMs })
   const victim = (await swarm.status()).nodes[0]
   if (victim === undefined) throw new Error('there is no node')
   const { id } = victim
@@ -185,7 +187,7 @@ for (const { name, begin, members, point } of courses) {
     t.teardown(() => watch.close())
     const writer = await connect(t, swarm)
     const reader = await connect(t, swarm)
-    const load = await startLoad(t, { writer, reader, keys: 4_096, inFlight: 4 })
+    const load = await startLoad(t, { writer, reader, keys: 2_048, inFlight: 8, restMs })
     const files = openRingFiles(swarm.run)
     const before = files.newest()
     if (before === undefined) throw new Error('no ring is published')

@@ -7,7 +7,7 @@ const run = promisify(execFile)
 const driver = fileURLToPath(new URL('main.js', import.meta.url))
 
 for (const [replicas, more] of [
-  [3, ['--load', '4']],
+  [3, ['--load', '2']],
   [5, ['--read-quorum', '3', '--write-quorum', '3']],
 ] as const) {
   test.serial(

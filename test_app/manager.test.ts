@@ -16,7 +16,7 @@ const waitMs = 60_000
 async function startLoad(t: ExecutionContext, swarm: Swarm): Promise<VerifiedLoad> {
   const writer = await connect(t, swarm)
   const reader = await connect(t, swarm)
-  const load = new VerifiedLoad({ writer, reader, keys: 2_000, inFlight: 4 })
+  const load = new VerifiedLoad({ writer, reader, keys: 2_000, inFlight: 8, restMs: 5 })
   // Before the clients end: it would go on for ever without them.
   t.teardown(() => load.stop())
   await load.preload()

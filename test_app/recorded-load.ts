@@ -16,7 +16,7 @@ export interface RecordedLoadOptions {
   readonly inFlight: number
 }
 
-const thinkMsMax = 6
+const thinkMsMax = 12
 
 export class RecordedLoad {
   readonly #options: RecordedLoadOptions

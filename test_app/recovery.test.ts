@@ -41,7 +41,7 @@ test.serial(
     const swarm = await startSwarm(t, { nodes: 5, durability: 'sync' })
     const writer = await connect(t, swarm)
     const reader = await connect(t, swarm)
-    const load = new VerifiedLoad({ writer, reader, keys: 2_000, inFlight: 8 })
+    const load = new VerifiedLoad({ writer, reader, keys: 2_000, inFlight: 8, restMs: 5 })
     t.teardown(() => load.stop())
     await load.preload()
     load.start()

@@ -5,6 +5,7 @@
  * right answer at any moment: the last value that was acknowledged. Every put goes through one client
  * and every get through another, which never saw the write.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Client } from '../client/index.js'
 import type { TimedClient } from './latencies.js'
 
@@ -13,6 +14,8 @@ export interface VerifiedLoadOptions {
   readonly reader: Client | TimedClient
   readonly keys: number
   readonly inFlight: number
+  /** Between two calls of a worker; none, unless given. */
+  readonly restMs?: number
   readonly keyPrefix?: string
 }
 
@@ -82,10 +85,11 @@ export class VerifiedLoad {
 
   /** Puts and gets in turn, walking through the worker's own keys. */
   async #work(worker: number): Promise<void> {
-    const { keys, inFlight } = this.#options
+    const { keys, inFlight, restMs } = this.#options
     for (let step = 0; !this.#stopping; step++) {
       const index = (worker + Math.floor(step / 2) * inFlight) % (keys - (keys % inFlight))
       await (step % 2 === 0 ? this.#put(index) : this.#get(index))
+      if (restMs !== undefined) await pause(restMs)
     }
   }
 
