@@ -6,7 +6,7 @@ import type { NodeId, RingDescription } from '../shared/ring/description.js'
 import { ticketsKept } from '../shared/runtime/limits.js'
 import type { Ledger } from './ledger.js'
 import type { Membership } from './membership.js'
-import { distinctNodes, planChange } from './plan.js'
+import { distinctNodes, nodesOf, planChange } from './plan.js'
 import { hasLeft, nextNodeId, type Ticket } from './state.js'
 
 type Submit = Pick<MessageOf<'change.submit'>, 'change' | 'node' | 'force' | 'acceptLoss'>
@@ -102,7 +102,7 @@ function memberRefusal(options: CommandOptions, submit: Submit): GTStoreError | 
     return new GTStoreError('INVALID_ARGUMENT', '--accept-loss is for --force only: give both')
   }
   if (ring?.placement.nodes.includes(node) !== true) return notAMember(ledger, node)
-  const isLast = distinctNodes(ring.placement.nodes).length === 1
+  const isLast = nodesOf(ring.placement).length === 1
   if (change === 'remove' && isLast && membership.queue.joining.length === 0) {
     const text = `${node} holds the last copy: add a node first, or stop the swarm with \`gtstore down\``
     return new GTStoreError('CHANGE_REFUSED', text)
@@ -117,7 +117,7 @@ function obstacleTo(
   ring: RingDescription,
   { change, node, force, acceptLoss }: Submit,
 ): GTStoreError | undefined {
-  const others = distinctNodes(ring.placement.nodes).filter((it) => membership.isForced(it))
+  const others = nodesOf(ring.placement).filter((it) => membership.isForced(it))
   const fresh = nextNodeId(ledger.state)
   const delta =
     change === 'replace'

@@ -16,7 +16,7 @@ import type { Member, NodeId, RingDescription } from '../shared/ring/description
 import { compareNodes } from '../shared/ring/ring.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import type { Health } from './health.js'
-import { distinctNodes, type Plan } from './plan.js'
+import { distinctNodes, nodesOf, type Plan } from './plan.js'
 import type { Wishes } from './wishes.js'
 
 /** What becomes of a member that is down. */
@@ -56,14 +56,14 @@ export class Evictions {
   /** So many more than those that leave anyway can go without anybody who comes. */
   spare({ placement }: RingDescription): number {
     const { wishes } = this.#options
-    const staying = distinctNodes(placement.nodes).filter((node) => !wishes.isCommanded(node))
+    const staying = nodesOf(placement).filter((node) => !wishes.isCommanded(node))
     return staying.length - placement.replicas
   }
 
   /** Of the members of the placement that are down, those down longest first. */
   verdicts(ring: RingDescription): Verdict[] {
     const { health, evictAfterMs, wishes, helps, member } = this.#options
-    const nodes = distinctNodes(ring.placement.nodes)
+    const nodes = nodesOf(ring.placement)
     const joiners = wishes.arrivals(helps)
     const room = this.spare(ring) + joiners.length
     const lives = nodes.flatMap((node) => member(node) ?? [])

@@ -44,6 +44,15 @@ export function distinctNodes(...groups: readonly (readonly NodeId[])[]): NodeId
   return [...new Set(groups.flat())].sort(compareNodes)
 }
 
+const known = new WeakMap<Placement['nodes'], readonly NodeId[]>()
+
+/** Those of a placement, which is looked at many times while it stays what it is. */
+export function nodesOf({ nodes }: Placement): readonly NodeId[] {
+  const distinct = known.get(nodes) ?? distinctNodes(nodes)
+  known.set(nodes, distinct)
+  return distinct
+}
+
 export function planChange(
   { placement: current, chains }: Pick<RingDescription, 'placement' | 'chains'>,
   delta: MembershipDelta,
@@ -129,5 +138,5 @@ export function remembered(ask: (node: NodeId) => boolean): (node: NodeId) => bo
 
 /** Nobody of the placement would stay. */
 export function isEverybody({ leave }: MembershipDelta, placement: Placement): boolean {
-  return distinctNodes(placement.nodes).every((node) => leave.includes(node))
+  return nodesOf(placement).every((node) => leave.includes(node))
 }

@@ -194,7 +194,8 @@ export class World {
     const end = this.now + 60_000
     while (!condition()) {
       if (this.now >= end) throw new Error(`never: ${what}`)
-      this.run(1)
+      const next = Math.min(end, ...this.#timers.map(({ at }) => at))
+      this.run(Math.max(1, next - this.now))
     }
   }
 
@@ -316,15 +317,15 @@ export class World {
   isSettled(ids: readonly NodeId[]): boolean {
     const { ring } = this
     if (ring === undefined || ring.change !== undefined || this.manager === undefined) return false
-    const members = ring.members.map((member) => member.id)
+    if (this.manager.state.ring?.epoch !== ring.epoch) return false
     const lives = [...this.nodes.values()]
+    const holds = (id: NodeId) => lives.some((it) => it.id === id && it.ring?.epoch === ring.epoch)
+    if (!ids.every(holds)) return false
+    const members = ring.members.map((member) => member.id)
     return (
       isDeepStrictEqual([...new Set(ring.placement.nodes)].sort(), [...ids].sort()) &&
-      isDeepStrictEqual([...members].sort(), [...ids].sort()) &&
-      (ring.chains === undefined ||
-        lacking(ring.chains, ring.placement, () => true).length === 0) &&
-      ids.every((id) => lives.some((it) => it.id === id && it.ring?.epoch === ring.epoch)) &&
-      this.manager.state.ring?.epoch === ring.epoch
+      isDeepStrictEqual(members.sort(), [...ids].sort()) &&
+      (ring.chains === undefined || lacking(ring.chains, ring.placement, () => true).length === 0)
     )
   }
 

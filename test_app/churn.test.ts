@@ -8,7 +8,7 @@ import { VerifiedLoad } from './verified-load.js'
 
 const rounds = Number(process.env.GTSTORE_TEST_ROUNDS ?? 1)
 const keys = 20_000
-const keysMoved = Number(process.env.GTSTORE_TEST_KEYS ?? 10_000)
+const keysMoved = Number(process.env.GTSTORE_TEST_KEYS ?? 5_000)
 const inFlight = 64
 
 test.serial(

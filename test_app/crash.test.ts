@@ -82,9 +82,9 @@ test.serial('a paused node is gone round, and answers nothing stale when it goes
   for (const { id } of (await swarm.status()).nodes.slice(0, 3)) {
     const { operations } = load.verdict
     await swarm.signal(id, 'SIGSTOP')
-    await until('traffic', waitMs, async () => load.verdict.operations > operations + 2_000)
+    await until('traffic', waitMs, async () => load.verdict.operations > operations + 1_000)
     await swarm.signal(id, 'SIGCONT')
-    await until('more', waitMs, async () => load.verdict.operations > operations + 4_000)
+    await until('more', waitMs, async () => load.verdict.operations > operations + 2_000)
   }
   t.deepEqual(await verdict(load), nothingWrong)
   const [p999, worst] = [0.999, 1].map((share) => latencies.percentile(share))
