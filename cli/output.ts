@@ -15,8 +15,8 @@ export interface Output {
   readonly json: boolean
   /** Data: `value` as JSON with --json, else the text. */
   result(value: unknown, text: () => string): void
-  /** Data, byte for byte. */
-  bytes(data: Uint8Array): Promise<void>
+  /** Data, byte for byte; false: whoever read it has gone, and wants no more. */
+  bytes(data: Uint8Array): Promise<boolean>
   /** A message: stderr. */
   note(text: string): void
   failure(error: unknown): Failure
@@ -32,7 +32,7 @@ export function createOutput(json: boolean): Output {
       new Promise((resolve, reject) => {
         process.stdout.write(data, (error) => {
           if (error && !isReaderGone(error)) reject(error)
-          else resolve()
+          else resolve(!error)
         })
       }),
     note: (text) => {

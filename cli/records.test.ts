@@ -1,4 +1,6 @@
 import test from 'ava'
+import { contextOf } from './options.js'
+import { scan } from './scan.js'
 import { makeSwarm } from './swarm.fixture.js'
 
 /** One swarm for the whole file, in mode latest, one node of which may be down at the end. */
@@ -99,6 +101,11 @@ test.serial('scan shows what one node stores, and every key of the swarm once', 
   const text = (await gtstore('scan', '--all')).stdout
   t.regex(text, /^key 7\tvalue 7$/m)
   t.regex(text, /^lines\t"a\\n\\tb"$/m)
+  let lines = 0
+  const context = contextOf({ dir: swarm.run, data: swarm.data })
+  const bytes = async () => ++lines < 3
+  t.is(await scan({ ...context, output: { ...context.output, bytes } }, { all: true }), 0)
+  t.is(lines, 3, 'nobody reads any more')
   const unknown = await gtstore('scan', '--node', 'n9')
   t.is(unknown.exitCode, 1)
   t.regex(unknown.stderr, /n9 is not a member/)

@@ -26,7 +26,8 @@ export async function scan(
   const signals = catchSignals()
   for await (const pair of scanPairs({ source: admin, mode, node })) {
     if (signals.received !== undefined) return signalExitCode(signals.received)
-    await output.bytes(Buffer.from(`${output.json ? jsonOf(pair) : textOf(pair)}\n`))
+    const line = output.json ? jsonOf(pair) : textOf(pair)
+    if (!(await output.bytes(Buffer.from(`${line}\n`)))) break
   }
   return exitCodes.ok
 }
