@@ -103,6 +103,7 @@ test('replication and conflicts choose the mode; a chain has no quorums to choos
     ],
     [{ writeQuorum: 4 }, chain, /--write-quorum .*every member/],
     [{ replication: 'quorum' }, chain, /with --replication chain, but --replication quorum/],
+    [{ replication: 'quorum', readQuorum: 2 }, chain, /with --replication chain, but/],
     [{ conflicts: 'siblings' }, chain, /with --conflicts latest, but --conflicts siblings/],
     [{ replication: 'chain' }, siblings, /with --replication quorum, but --replication chain/],
     [{ conflicts: 'latest' }, siblings, /with --conflicts siblings, but --conflicts latest/],
@@ -114,4 +115,7 @@ test('replication and conflicts choose the mode; a chain has no quorums to choos
     t.is(exitCode, 2)
     t.regex(said, message)
   }
+  // What was made as a chain stays one.
+  const { next } = describeFailure(t.throws(() => settleOptions('s', { writeQuorum: 2 }, chain)))
+  t.is(next, 'leave --write-quorum out')
 })

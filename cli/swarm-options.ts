@@ -63,13 +63,16 @@ export function settleOptions(
     handoffBytesPerSecond: flags.handoffRate,
     mode: stored?.mode ?? modeOf(replication, conflicts),
   }
-  if (asked.mode === 'chain') refuseQuorumOptions(asked)
-  if (stored === undefined) return withDefaults(swarm, asked)
+  if (stored === undefined) {
+    if (asked.mode === 'chain') refuseQuorumOptions(asked, ', or choose --replication quorum')
+    return withDefaults(swarm, asked)
+  }
   refuseContradiction('--swarm', swarm, stored.swarm)
   const { mode } = stored
   const made = { replication: mode === 'chain' ? mode : 'quorum', conflicts: conflictsOf(mode) }
   refuseContradiction('--replication', replication ?? made.replication, made.replication)
   refuseContradiction('--conflicts', conflicts ?? made.conflicts, made.conflicts)
+  if (mode === 'chain') refuseQuorumOptions(asked)
   for (const name of Object.keys(flagNames) as (keyof typeof flagNames)[]) {
     const value = asked[name]
     if (value === undefined) continue
@@ -96,7 +99,7 @@ function conflictsOf(mode: Mode): Conflicts {
 }
 
 /** In a chain all members confirm a write and one answers a read, whatever somebody asks for. */
-function refuseQuorumOptions({ readQuorum, writeQuorum, sloppy }: Asked): void {
+function refuseQuorumOptions({ readQuorum, writeQuorum, sloppy }: Asked, otherwise = ''): void {
   const asked = [
     readQuorum === undefined ? [] : ['--read-quorum'],
     writeQuorum === undefined ? [] : ['--write-quorum'],
@@ -108,7 +111,7 @@ function refuseQuorumOptions({ readQuorum, writeQuorum, sloppy }: Asked): void {
     exitCodes.usage,
     `${asked.join(' and ')} belongs to quorum replication: in a chain every member confirms a ` +
       'write, and one answers a read',
-    `leave ${first} out, or choose --replication quorum`,
+    `leave ${first} out${otherwise}`,
   )
 }
 
