@@ -152,6 +152,9 @@ export function requestOf(
   }
 }
 
+/** Never that of a floor, which a chain keeps beside a key in place of requests (chain/decide.ts). */
+const writerForm = /^[^+]{1,16}$/
+
 /** Why a request is refused. A client library checks all this; another program may not. */
 export function wrongWith(
   message: ClientRequest,
@@ -165,7 +168,10 @@ export function wrongWith(
   const { replicas } = ring.description.placement
   const quorum = 'w' in message ? message.w : message.r
   if (quorum < 0 || quorum > replicas) return `r and w are 1 to ${replicas}, not ${quorum}`
-  if (!('value' in message) || message.value === null) return undefined
+  if (!('value' in message)) return undefined
+  const { writer } = message.kind === 'put' ? message.version : message.stamp
+  if (!writerForm.test(writer)) return 'a writer is 16 hexadecimal digits'
+  if (message.value === null) return undefined
   if (message.value.length <= valueBytesMax) return undefined
   return `a value has at most ${valueBytesMax} bytes, not ${message.value.length}`
 }

@@ -248,3 +248,15 @@ test('a full disk of the head refuses writes, gets go on', (t) => {
   t.like(cluster.answer('c2'), { kind: 'error', code: 'DISK_FULL', definite: true })
   t.is(cluster.read('n2.1', 'a'), '1')
 })
+
+test('a stamp that looks like what stands for forgotten requests is refused', (t) => {
+  const cluster = new ChainCluster('n1')
+  cluster.publish(chained({ epoch: 1, members: ['n1'], placed: ['n1'] }))
+  for (const writer of ['', 'c1+', 'c'.repeat(17)]) {
+    const stamp = { boot: 1, micros: cluster.hostMicros, writer }
+    cluster.write(`client ${writer}`, 'n1.1', 'a', '1', { stamp })
+    cluster.run()
+    t.like(cluster.answer(`client ${writer}`), { code: 'INVALID_ARGUMENT', definite: true })
+  }
+  t.is(cluster.read('n1.1', 'a'), null)
+})
