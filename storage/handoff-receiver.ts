@@ -172,9 +172,10 @@ export class HandoffReceiver {
       cursor: batch.next ?? undefined,
     }
     const meta = { [task.name]: formatProgress(progress) }
-    this.desk.chain?.copied(batch.entries)
+    const areDurable = this.desk.chain?.copied(batch.entries)
     this.desk.engine.applyBatch(batch.entries, meta, (error) => {
       if (error !== undefined) return this.desk.storageFailed(error)
+      areDurable?.()
       if (this.plan !== plan) return
       plan.keys += batch.entries.length
       plan.bytes += bytesOf(batch.entries)

@@ -13,6 +13,7 @@
  * whose effect it holds. After that the head's mark follows, and whoever reads an arc answers only once
  * it came: then it holds what any reader before it has shown.
  */
+import { unlessMalformed } from '../../shared/data/byte-stream.js'
 import { requestsOf } from '../../shared/data/chain-record.js'
 import type { ChainMark, ErrorReply, Message, Stale } from '../../shared/protocol/messages.js'
 import { addressOf, type Token } from '../../shared/ring/description.js'
@@ -155,12 +156,19 @@ export class Chain implements Department {
     else seat.waiting.push(read)
   }
 
-  /** By a handoff. */
-  copied(entries: readonly Entry[]): void {
+  /** By a handoff; what is returned is called once they are durable. */
+  copied(entries: readonly Entry[]): () => void {
     const now = this.desk.runtime.now()
-    for (const { token, key, record } of entries) {
-      this.index.note(token, key, requestsOf(record), now)
+    const noted = unlessMalformed(() =>
+      entries.flatMap(({ token, key, record }) =>
+        this.index.note(token, key, requestsOf(record), now),
+      ),
+    )
+    if (noted === undefined) {
+      this.desk.storageFailed(new Error('the requests beside a key are malformed'))
+      return () => {}
     }
+    return () => this.index.areDurable(noted)
   }
 
   /** A message of a ring that is being adopted, which there was no room to keep. */
@@ -191,9 +199,7 @@ export class Chain implements Department {
     this.ring = ring
     const seats = this.desk.isNamed ? seatsOf(ring, this.desk.self) : []
     this.seats = new Map(seats.map((seat) => [seat.arc.to, seat]))
-    const isMine = (token: Token) => this.seatOf(token) !== undefined
-    // A ring of the life before says nothing of what this one holds: its own is still to come.
-    if (this.desk.isNamed) this.index.keepOnly(isMine)
+    this.keepOwn()
     for (const peer of this.lostSessions.keys()) {
       if (this.desk.nodeAt(peer) === undefined) this.lostSessions.delete(peer)
     }
@@ -293,14 +299,23 @@ export class Chain implements Department {
       if (page === undefined) {
         return desk.storageFailed(error ?? new Error('the scan gave no page'))
       }
-      this.copied(page.entries)
+      const areDurable = this.copied(page.entries)
+      areDurable()
       const { next } = page
       if (next !== undefined) {
         desk.runtime.after(0, 'scan', () => this.scan(next))
         return
       }
+      this.keepOwn()
       this.resender.begin(this.seats.values())
     })
+  }
+
+  /** What a wipe or a dropping left behind is not for this node to send. */
+  private keepOwn(): void {
+    // A ring of the life before says nothing of what this one holds: its own is still to come.
+    if (this.ring === undefined || !this.desk.isNamed) return
+    this.index.keepOnly((token) => this.seatOf(token) !== undefined)
   }
 
   private tickSoon(): void {

@@ -25,7 +25,7 @@ import { withoutExpired } from './decide.js'
 import { Head } from './head.js'
 import type { Link } from './link.js'
 import type { Seat } from './seat.js'
-import type { Uncommitted } from './uncommitted.js'
+import type { Noted, Uncommitted } from './uncommitted.js'
 
 /** What goes on with a key once it is durable here. */
 interface Passage {
@@ -97,16 +97,18 @@ export class Conveyor {
     const now = desk.runtime.hostMicros()
     const isCommitted = (each: Version) => index.isCommitted(key, each)
     const ended = barrier.begin()
+    let noted: Noted = []
     const change = (held: StoredRecord | undefined): StoredRecord | undefined => {
       const merged = desk.merge(held, incoming)
       const beside = requestsOf(merged)
-      index.note(token, key, beside, desk.runtime.now())
+      noted = index.note(token, key, beside, desk.runtime.now())
       if (merged === held) return undefined
       const kept = withoutExpired(beside, { now, isCommitted })
       return kept.length === beside.length ? merged : withRequests(merged, kept)
     }
     desk.engine.update(token, key, change, (error, record) => {
       if (error !== undefined) return desk.storageFailed(error)
+      index.areDurable(noted)
       if (record === undefined) throw new Error('a merged record is gone')
       const decided = stamp === null ? undefined : withStamp(requests, stamp)
       if (decided !== undefined) this.count('replicated', incoming.value, key, decided)
@@ -125,8 +127,8 @@ export class Conveyor {
     const { index, seatOf } = this.options
     const seat = seatOf(token)
     if (seat?.successor !== from) return
-    // By its copy a joiner may hold what has not come down to those before it.
-    const passed = stamps.filter((stamp) => index.knows(key, stamp))
+    // By its copy a joiner may hold what has not come down to those before it, or is not durable there.
+    const passed = stamps.filter((stamp) => index.holds(key, stamp))
     index.commit(key, passed)
     this.acknowledge(seat, token, key, passed)
   }

@@ -1,6 +1,6 @@
 /** What members of a chain leave behind when they die, pause or come back, at every hop of a write. */
 import test from 'ava'
-import { withRequests } from '../../shared/data/chain-record.js'
+import { requestsOf, withRequests } from '../../shared/data/chain-record.js'
 import type { MessageOf } from '../../shared/protocol/messages.js'
 import { tokenOf } from '../../shared/ring/token.js'
 import { chainResendKeysMax } from '../../shared/runtime/limits.js'
@@ -369,6 +369,32 @@ test('what the last one holds by a copy is not acknowledged for one before it th
   cluster.mayArrive = () => true
   cluster.advance(6_000)
   t.is(cluster.held('n2.1', 'a')?.requests, 2)
+  for (const address of addresses) t.is(cluster.seat(address).node.uncommitted, 0)
+})
+
+test('what is not durable yet is not acknowledged for the one before it', (t) => {
+  const cluster = founded()
+  const long = { timeoutMs: 30_000 }
+  cluster.mayArrive = ({ kind }) => kind !== 'chain.ack'
+  cluster.write('c1', 'n4.1', 'a', '1', long)
+  cluster.run()
+  // What the end holds by a copy it acknowledges whenever anything of the key comes down to it.
+  cluster.seat('n2.1').engine.isHeld = true
+  cluster.write('c2', 'n4.1', 'a', '2', long)
+  cluster.run()
+  const { token, key, record } = cluster.seat('n1.1').engine.entries.get('a') as Entry
+  const stamps = requestsOf(record).map(({ stamp }) => stamp)
+  t.is(stamps.length, 2)
+  cluster.mayArrive = () => true
+  const { node, engine } = cluster.seat('n2.1')
+  const { epoch } = node.ring
+  node.received('n3.1', { kind: 'chain.ack', id: 0, epoch, token, key, stamps })
+  cluster.run()
+  t.is(cluster.seat('n1.1').node.uncommitted, 1)
+  engine.isHeld = false
+  engine.sync()
+  cluster.endTurn()
+  cluster.advance(6_000)
   for (const address of addresses) t.is(cluster.seat(address).node.uncommitted, 0)
 })
 

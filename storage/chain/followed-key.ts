@@ -9,10 +9,12 @@ import type { Micros, Version } from '../../shared/data/version.js'
 import type { Token } from '../../shared/ring/description.js'
 import type { Millis } from '../../shared/runtime/runtime.js'
 
-interface Followed {
+export interface Followed {
   readonly stamp: Version
   /** By the present clock. */
   readonly deadline: Micros
+  /** False while it is on its way to the disk. */
+  isDurable: boolean
   isCommitted: boolean
 }
 
@@ -39,8 +41,9 @@ export class FollowedKey {
     return this.requests.length - this.openCount
   }
 
-  knows(stamp: Version): boolean {
-    return positionOf(this.requests, stamp) >= 0
+  /** It is durable here. */
+  holds(stamp: Version): boolean {
+    return this.requests[positionOf(this.requests, stamp)]?.isDurable === true
   }
 
   isCommitted(stamp: Version): boolean {
@@ -64,13 +67,11 @@ export class FollowedKey {
   }
 
   /** One that was not known; it is open. */
-  add(stamp: Version, deadline: Micros): void {
-    this.requests.splice(~positionOf(this.requests, stamp), 0, {
-      stamp,
-      deadline,
-      isCommitted: false,
-    })
+  add(stamp: Version, deadline: Micros): Followed {
+    const followed = { stamp, deadline, isDurable: false, isCommitted: false }
+    this.requests.splice(~positionOf(this.requests, stamp), 0, followed)
     this.openCount++
+    return followed
   }
 
   /** Its deadline; undefined: it was not open. */

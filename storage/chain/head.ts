@@ -13,7 +13,7 @@ import type { Desk } from '../desk.js'
 import type { WriteRequest } from '../request.js'
 import type { Barrier } from './barrier.js'
 import { type Decision, decide } from './decide.js'
-import type { Uncommitted } from './uncommitted.js'
+import type { Noted, Uncommitted } from './uncommitted.js'
 
 export interface HeadOptions {
   readonly desk: Desk
@@ -36,23 +36,27 @@ export class Head {
   }
 
   take(request: WriteRequest, isLinkFull: boolean, { refused, ordered }: Taker): void {
-    const { desk, barrier } = this.options
+    const { desk, barrier, index } = this.options
     const { id, token, key } = request
     const refuse = (code: ErrorCode, message: string) =>
       refused({ kind: 'error', id, code, definite: true, message })
     const refusal = this.refusalOf(request, isLinkFull)
     if (refusal !== undefined) return refuse(...refusal)
     let decision: Decision | undefined
+    let noted: Noted = []
     const ended = barrier.begin()
     const change = (held: StoredRecord | undefined) => {
       decision = this.decide(request, held)
-      return decision.is === 'new' ? decision.record : undefined
+      const decided = decision.is === 'new' ? decision.record : undefined
+      noted = index.note(token, key, requestsOf(decided ?? held), desk.runtime.now())
+      return decided
     }
     desk.engine.update(token, key, change, (error, record) => {
       if (error !== undefined) {
         desk.storageFailed(error)
         return refused({ ...storageFailed, id, message: error.message })
       }
+      index.areDurable(noted)
       if (decision !== undefined && 'request' in decision && record !== undefined) {
         ordered(record, decision.request)
       }
@@ -75,16 +79,13 @@ export class Head {
 
   private decide(request: WriteRequest, held: StoredRecord | undefined): Decision {
     const { desk, boot, index } = this.options
-    const { token, key } = request
-    const decision = decide(held, request, {
+    const { key } = request
+    return decide(held, request, {
       boot,
       epoch: desk.ring.epoch,
       now: desk.runtime.hostMicros(),
       isCommitted: (stamp: Version) => index.isCommitted(key, stamp),
     })
-    const record = decision.is === 'new' ? decision.record : held
-    index.note(token, key, requestsOf(record), desk.runtime.now())
-    return decision
   }
 }
 

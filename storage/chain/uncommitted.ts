@@ -10,7 +10,10 @@ import type { DecidedRequest } from '../../shared/data/chain-record.js'
 import type { Micros, Version } from '../../shared/data/version.js'
 import type { Token } from '../../shared/ring/description.js'
 import type { Millis } from '../../shared/runtime/runtime.js'
-import { FollowedKey } from './followed-key.js'
+import { type Followed, FollowedKey } from './followed-key.js'
+
+/** What one call of `note` began to follow. */
+export type Noted = readonly Followed[]
 
 /** Keys are looked through again by the second in which a deadline of theirs passes. */
 const bucketMicros = 1_000_000
@@ -40,31 +43,38 @@ export class Uncommitted {
     return this.openRequests
   }
 
-  /** These stand beside the key; those not heard of before are open. */
-  note(token: Token, key: Uint8Array, requests: readonly DecidedRequest[], now: Millis): void {
-    if (requests.length === 0) return
+  /**
+   * These stand beside the key. Those not heard of before are open, and returned: the caller says when
+   * they are durable.
+   */
+  note(token: Token, key: Uint8Array, requests: readonly DecidedRequest[], now: Millis): Noted {
+    if (requests.length === 0) return []
     const name = nameOf(key)
     const each = this.followed.get(name) ?? this.follow(name, token, key, now)
     const unknown = each.unknown(requests)
-    if (unknown.length === 0) return
+    if (unknown.length === 0) return []
     if (each.open === 0) {
       each.since = now
       this.withOpen.set(name, each)
     }
-    for (const { stamp, deadline } of unknown) {
-      // By the clock of an earlier life of the host, from which nobody is left to send it again.
-      each.add(stamp, stamp.boot < this.boot ? 0 : deadline)
-    }
     this.openRequests += unknown.length
+    return unknown.map(({ stamp, deadline }) => {
+      // By the clock of an earlier life of the host, from which nobody is left to send it again.
+      return each.add(stamp, stamp.boot < this.boot ? 0 : deadline)
+    })
+  }
+
+  areDurable(noted: Noted): void {
+    for (const each of noted) each.isDurable = true
   }
 
   isCommitted(key: Uint8Array, stamp: Version): boolean {
     return this.followed.get(nameOf(key))?.isCommitted(stamp) === true
   }
 
-  /** It came here, by the chain or by a copy. */
-  knows(key: Uint8Array, stamp: Version): boolean {
-    return this.followed.get(nameOf(key))?.knows(stamp) === true
+  /** It came here, by the chain or by a copy, and is durable. */
+  holds(key: Uint8Array, stamp: Version): boolean {
+    return this.followed.get(nameOf(key))?.holds(stamp) === true
   }
 
   /** Those of the requests that are not known to be committed. */
