@@ -287,6 +287,26 @@ test('a head that comes back forgets nothing over a ring that names its life bef
   t.is(cluster.seat('n1.2').node.uncommitted, 0)
 })
 
+test('what a node finds late, and is not its own, it does not follow', (t) => {
+  const cluster = founded()
+  cluster.write('c1', 'n4.1', 'a', '1')
+  cluster.run()
+  const left = cluster.seat('n1.1').engine.entries.get('a') as Entry
+  const { engine } = cluster.seat('n4.1')
+  cluster.kill('n4.1')
+  const found: (() => void)[] = []
+  engine.scan = (_range, _after, _limitBytes, done) => {
+    found.push(() => done(undefined, { entries: [left], next: undefined }))
+  }
+  cluster.add('n4', engine, 2)
+  const placed = [...three, 'n4']
+  cluster.publish(chained({ epoch: 2, members: three, placed, incarnations: { n4: 2 } }))
+  t.is(found.length, 1)
+  for (const find of found) find()
+  cluster.run()
+  t.is(cluster.seat('n4.2').node.uncommitted, 0)
+})
+
 test('a link that broke is taken up again, and nothing is missing behind it', (t) => {
   const cluster = founded()
   cluster.mayArrive = ({ kind }, from) => !(kind === 'chain.put' && from === 'n2.1')
