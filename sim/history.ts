@@ -2,9 +2,9 @@
  * What the clients asked and what they were told, in the order in which the run saw it. Calls and
  * returns are numbered by one counter, so that the checkers need no clock.
  */
-import { formatVersion, type Version } from '../shared/data/version.js'
+import { compareVersions, formatVersion, type Version } from '../shared/data/version.js'
 import type { GTStoreError } from '../shared/protocol/errors.js'
-import type { Operation } from './checkers/operation.js'
+import { byKey, type Operation } from './checkers/operation.js'
 import type { VersionedValue } from './checkers/versions.js'
 
 export interface Recorded {
@@ -16,6 +16,8 @@ export interface Recorded {
   readonly error: GTStoreError | undefined
   /** Of a write that was refused: what it met, null for nothing. */
   readonly met?: Version | null | undefined
+  /** What a write made, where the client was told. */
+  readonly version?: Version | undefined
 }
 
 /** What a client asks. */
@@ -74,9 +76,9 @@ export class History {
         return
       }
       const outcome = 'ok'
-      const { met } = told
+      const { met, version } = told
       const answered = { ...answeredBy(operation, told), returned }
-      this.#records[index] = { operation: answered, hasty, outcome, error: undefined, met }
+      this.#records[index] = { operation: answered, hasty, outcome, error: undefined, met, version }
       this.#noteVersion(answered, told)
     }
   }
@@ -94,14 +96,34 @@ export class History {
     const values = new Map<string, string>()
     const nameOf = (key: string, version: Version) => `${key} ${formatVersion(version)}`
     for (const { key, value, version } of this.#versions) values.set(nameOf(key, version), value)
+    const orders = this.#orders()
     return this.#records
       .filter(({ outcome }) => outcome !== 'definite')
       .map(({ operation, met }) => {
-        if (met === undefined) return operation
+        if (met === undefined) return { ...operation, order: orders.get(operation) }
         const value = met === null ? undefined : values.get(nameOf(operation.key, met))
         // Of a version that nobody else was told of the value is not known.
         return met !== null && value === undefined ? operation : { ...operation, met: { value } }
       })
+  }
+
+  /** Of each write whose version somebody was told of, among those of its key. */
+  #orders(): ReadonlyMap<Operation, number> {
+    const told = new Map(
+      this.#versions.map(({ key, value, version }) => [`${key} ${value}`, version]),
+    )
+    const written = this.#records.flatMap(({ operation, met, version }) => {
+      const { kind, key, value } = operation
+      const made = version ?? told.get(`${key} ${value}`)
+      const isKnown = kind !== 'get' && met === undefined && made !== undefined
+      return isKnown ? [{ operation, key, made }] : []
+    })
+    const orders = new Map<Operation, number>()
+    for (const ofKey of byKey(written).values()) {
+      ofKey.sort((a, b) => compareVersions(a.made, b.made))
+      for (const [order, { operation }] of ofKey.entries()) orders.set(operation, order)
+    }
+    return orders
   }
 
   #noteVersion({ kind, key, value }: Operation, { version, met }: Told): void {

@@ -181,6 +181,9 @@ test('it agrees with trying every order, on random histories', (t) => {
     const expected = someOrderIsLegal(operations, undefined)
     verdicts[expected ? 'legal' : 'illegal']++
     t.is(findViolation(operations) === undefined, expected, JSON.stringify(operations))
+    // Whatever order somebody says the writes had.
+    const ordered = operations.map((operation) => ({ ...operation, order: random.below(1_000) }))
+    t.is(findViolation(ordered) === undefined, expected, JSON.stringify(ordered))
   }
   t.true(verdicts.legal > 400 && verdicts.illegal > 400, JSON.stringify(verdicts))
 })
@@ -211,6 +214,18 @@ test('a long history with many operations at once is decided quickly', (t) => {
 test('a search without end has no verdict, which is a failure', (t) => {
   const operations = history('c1 put a 1 2', 'c1 put b 3 4', 'c1 get b 5 6')
   t.regex(findViolation(operations, 1)?.explanation ?? '', /no verdict after/)
+})
+
+test('where the order of the writes is told, it is tried first', (t) => {
+  const writes = Array.from({ length: 24 }, (_, i) =>
+    i < 12 ? `c${i} delete - ${i + 1} ${i + 101}` : `c${i} put v${i} ${i + 1} ${i + 101}`,
+  )
+  const operations = history(...writes, 'c1 get - 201 202')
+  t.regex(findViolation(operations, 1_000)?.explanation ?? '', /no verdict/)
+  const told = operations.map((each, i) =>
+    each.kind === 'get' ? each : { ...each, order: each.kind === 'delete' ? 99 + i : i },
+  )
+  t.is(findViolation(told, 1_000), undefined)
 })
 
 test('many writes without an answer that a condition may have met are decided quickly', (t) => {

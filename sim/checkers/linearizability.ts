@@ -14,6 +14,9 @@
  * answered write that replaced it, is still to be placed. And of writes that were never answered and do
  * the same, the one called first goes first (register.ts).
  *
+ * Where writes have versions, their order is tried first: a history that some order of all is searched for
+ * is nearly always legal in that one.
+ *
  * A put or delete without an answer may take effect at any time after its call, or never: it stays
  * pending to the end, and the search may leave it out.
  *
@@ -38,7 +41,10 @@ export function findViolation(
   stepsMax: number = stepsMaxDefault,
 ): Violation | undefined {
   for (const [key, operations] of byKey(history)) {
-    const search = new Search(operations.filter(matters(operations)), stepsMax)
+    const mattering = operations.filter(matters(operations))
+    const isOrdered = mattering.some(({ order }) => order !== undefined)
+    if (isOrdered && new Search(mattering, stepsMax, turnsOf(mattering)).run()) continue
+    const search = new Search(mattering, stepsMax)
     const isLegal = search.run()
     if (isLegal === undefined) {
       const explanation = `key ${key}: no verdict after ${stepsMax} steps of the search`
@@ -64,6 +70,15 @@ function matters(operations: readonly Operation[]): (operation: Operation) => bo
   }
 }
 
+/** When the turn of each ordered write comes, by its index. */
+function turnsOf(operations: readonly Operation[]): ReadonlyMap<number, number> {
+  const ordered = operations.flatMap(({ order }, index) =>
+    order === undefined ? [] : [{ order, index }],
+  )
+  ordered.sort((a, b) => a.order - b.order)
+  return new Map(ordered.map(({ index }, turn) => [index, turn]))
+}
+
 interface Entry {
   readonly index: number
   readonly isCall: boolean
@@ -86,15 +101,23 @@ class Search {
   readonly #steps: readonly Step[]
   /** Answered gets still to be placed, and writes that replaced it, by value. */
   readonly #usesLeft: number[]
+  readonly #turns: ReadonlyMap<number, number>
   readonly #seen = new SeenStates()
   readonly #placedBits: Uint32Array
   readonly #placed: Placed[] = []
+  #turn = 0
   #unanswered = 0
   #state = missing
   #longest: readonly Placed[] = []
   #blocked: Entry | undefined
 
-  constructor(operations: readonly Operation[], stepsMax: number) {
+  /** `turns`: only orders that keep to them are looked at. */
+  constructor(
+    operations: readonly Operation[],
+    stepsMax: number,
+    turns: ReadonlyMap<number, number> = new Map(),
+  ) {
+    this.#turns = turns
     this.#operations = operations
     this.#stepsMax = stepsMax
     this.#steps = stepsOf(operations)
@@ -136,6 +159,8 @@ class Search {
   /** Places the operation next, if its result fits the state and this was not tried before. */
   #place(entry: Entry): boolean {
     const step = this.#steps[entry.index] as Step
+    const turn = this.#turns.get(entry.index)
+    if (turn !== undefined && turn !== this.#turn) return false
     if (!step.fits(this.#state) || !this.#isUseful(step)) return false
     const state = step.isReading ? this.#state : step.value
     if (!step.isReading && this.#state !== missing) {
@@ -148,6 +173,7 @@ class Search {
       return false
     }
     this.#placed.push({ entry, stateBefore: this.#state })
+    if (turn !== undefined) this.#turn++
     this.#use(step.met, -1)
     this.#state = state
     unlink(entry)
@@ -163,6 +189,7 @@ class Search {
   #takeBack({ entry, stateBefore }: Placed): void {
     this.#state = stateBefore
     const step = this.#steps[entry.index] as Step
+    if (this.#turns.has(entry.index)) this.#turn--
     this.#use(step.met, 1)
     flipBit(this.#placedBits, entry.index)
     relink(entry)

@@ -26,6 +26,11 @@ export interface Operation {
   readonly refused?: boolean | undefined
   /** What a refused write met, where that is known; undefined for a missing key. */
   readonly met?: { readonly value: string | undefined } | undefined
+  /**
+   * A write whose version somebody was told of: where it stands among those of its key. It tells the search
+   * where to look first, and makes nothing legal.
+   */
+  readonly order?: number | undefined
   /** A get of siblings: all that it read. */
   readonly values?: readonly string[] | undefined
   /** A write among siblings: what the get read whose context it carried; absent: it carried none. */
