@@ -31,7 +31,9 @@ export function checkChains(before: RingDescription, ring: RingDescription, know
     const isGivenUp = (node: NodeId) => wasGivenUp(node, known)
     const begun = ring.change === undefined && held.every(isGivenUp)
     if (!isKept && fresh.length === 0 && !begun) fail(`nobody of ${held} is left`)
-    const stayed = old.members.filter((node) => chain.members.includes(node))
+    // Joiners of a plan that is begun again hold nothing, in whatever order they now stand.
+    const isAgain = (ring.change?.plan ?? 0) > (before.change?.plan ?? Infinity)
+    const stayed = (isAgain ? held : old.members).filter((node) => chain.members.includes(node))
     if (stayed.some((node, i) => chain.members[i] !== node)) fail('a chain is out of order')
     const behind = chain.members.slice(chain.full)
     const isTail = chain.reader === fullOf(chain).at(-1)
