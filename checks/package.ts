@@ -50,6 +50,14 @@ function pack(directory: string): { tarball: string; paths: string[] } {
   return { tarball: join(directory, packed.filename), paths: packed.files.map((file) => file.path) }
 }
 
+const files = [
+  'LICENSE',
+  'bin/gtstore',
+  'dist/bench/load.js',
+  'dist/programs/manager.js',
+  'dist/programs/storage.js',
+]
+
 const foreign: readonly RegExp[] = [
   /\.(test|test-suite|fixture)\./,
   /^dist\/(sim|test_app|nemesis|checks)\//,
@@ -61,7 +69,7 @@ function assertContents(paths: readonly string[]): void {
   const strangers = paths.filter((path) => foreign.some((form) => form.test(path)))
   if (strangers.length > 0)
     throw new Error(`does not belong in the package: ${strangers.join(', ')}`)
-  for (const needed of [...linkedFromReadme(), 'LICENSE', 'bin/gtstore', 'dist/bench/load.js']) {
+  for (const needed of [...linkedFromReadme(), ...files]) {
     if (!paths.includes(needed)) throw new Error(`missing from the package: ${needed}`)
   }
 }

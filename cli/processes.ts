@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { programOf } from '../shared/os/programs.js'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import type { NodeId } from '../shared/ring/description.js'
 import { logTailLines, printedBytesMax } from './limits.js'
@@ -22,21 +22,17 @@ export interface Surroundings {
 }
 
 export function managerArguments(at: Surroundings, options: SwarmOptions): string[] {
-  return [script('manager'), ...common(at), '--options', JSON.stringify(options)]
+  return [programOf('manager'), ...common(at), '--options', JSON.stringify(options)]
 }
 
 /** Empty: a new node, whose id the manager gives. */
 export function nodeArguments(at: Surroundings, node: NodeId | ''): string[] {
-  return [script('storage'), ...common(at), ...(node === '' ? [] : ['--node', node])]
+  return [programOf('storage'), ...common(at), ...(node === '' ? [] : ['--node', node])]
 }
 
 function common({ run, data, logLevel, logs }: Surroundings): string[] {
   const directory = logs === undefined ? [] : ['--logs', logs]
   return ['--run', run, '--data', data, '--log-level', logLevel, ...directory]
-}
-
-function script(folder: 'manager' | 'storage'): string {
-  return fileURLToPath(new URL(`../${folder}/main.js`, import.meta.url))
 }
 
 /** `name`: that of its logs; several new nodes may share one until they have ids. */

@@ -7,9 +7,9 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type Admin, openAdmin } from '../client/admin.js'
 import { listProcesses } from '../shared/os/process-files.js'
+import { programOf } from '../shared/os/programs.js'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
 import type { NodeReport, StatusReport } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
@@ -259,13 +259,13 @@ export class Swarm {
 
   #spawn(folder: 'manager' | 'storage', more: readonly string[]): ChildProcess {
     const tether = new URL('tether.js', import.meta.url).href
-    const script = fileURLToPath(new URL(`../${folder}/main.js`, import.meta.url))
+    const program = programOf(folder)
     const place = ['--run', this.run, '--data', this.data, '--log-level', this.#logLevel]
-    const child = spawn(process.execPath, ['--import', tether, script, ...place, ...more], {
+    const child = spawn(process.execPath, ['--import', tether, program, ...place, ...more], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     })
     const pid = child.pid
-    if (pid === undefined) throw new Error(`cannot start ${script}`)
+    if (pid === undefined) throw new Error(`cannot start ${program}`)
     this.#children.set(pid, child)
     child.once('exit', () => this.#children.delete(pid))
     for (const stream of [child.stdout, child.stderr]) {

@@ -15,9 +15,9 @@ import { join } from 'node:path'
 import test from 'ava'
 import type { GTStoreError } from '../protocol/errors.js'
 import type { Engine } from '../runtime/ports.js'
+import { DamagedError } from './damage.js'
 import { openEngine } from './engine.js'
 import { openJournal } from './journal.js'
-import { DamagedError } from './level.js'
 
 const root = mkdtempSync(join(tmpdir(), 'gtstore-damage-'))
 test.after.always(() => rmSync(root, { recursive: true }))

@@ -12,6 +12,15 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { GTStoreError } from '../protocol/errors.js'
+import type { LevelOptions } from './level.js'
+
+/** A database that lost entries: it must not be used as if it were whole. */
+export class DamagedError extends GTStoreError {
+  constructor({ path, what, remedy }: LevelOptions, reason: string, cause?: unknown) {
+    super('STORAGE_FAILED', `the ${what} in ${path} is damaged: ${reason}; ${remedy}`, { cause })
+  }
+}
 
 /**
  * Of LevelDB's log format (doc/log_format.md): blocks of records, none across two blocks; a record is

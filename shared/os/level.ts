@@ -8,7 +8,7 @@
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { GTStoreError } from '../protocol/errors.js'
-import { damageIn } from './damage.js'
+import { DamagedError, damageIn } from './damage.js'
 import { freeBytes, isNoSpace } from './disk-space.js'
 import { lockHolder } from './linux.js'
 
@@ -42,13 +42,6 @@ export interface LevelOptions {
   readonly format: number
   /** What to do about one that is damaged. */
   readonly remedy: string
-}
-
-/** A database that lost entries: it must not be used as if it were whole. */
-export class DamagedError extends GTStoreError {
-  constructor({ path, what, remedy }: LevelOptions, reason: string, cause?: unknown) {
-    super('STORAGE_FAILED', `the ${what} in ${path} is damaged: ${reason}; ${remedy}`, { cause })
-  }
 }
 
 /** Rejects with a DamagedError where entries that were durable are known to be missing. */
