@@ -260,3 +260,22 @@ test('a stamp that looks like what stands for forgotten requests is refused', (t
   }
   t.is(cluster.read('n1.1', 'a'), null)
 })
+
+test('the end of the chain tells who has what it answers, each member its own part', (t) => {
+  const cluster = new ChainCluster()
+  const lines: object[] = []
+  const note = (fields: object, message: string) => {
+    if ('operation' in fields) lines.push({ message, ...fields })
+  }
+  cluster.log = { debug() {}, error() {}, info: note, warn: note }
+  cluster.logOperations = true
+  for (const id of three) cluster.add(id)
+  cluster.publish(chained({ epoch: 7, members: three }))
+  cluster.write('c1', 'n1.1', 'a', '1')
+  cluster.run()
+  cluster.ok('c1')
+  const common = { operation: 'put', key: 'a', message: 'put succeeded' }
+  const quorum = { epoch: 7, n: 3, acknowledged: [...three] }
+  const replica = { part: 'replicated', ...common }
+  t.deepEqual(lines, [replica, replica, replica, { part: 'coordinated', ...common, ...quorum }])
+})

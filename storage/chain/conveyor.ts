@@ -174,7 +174,7 @@ export class Conveyor {
     if (stamp === null) return
     const decided = withStamp(requests, stamp)
     if (decided === undefined) throw new Error('a request to be answered is not among those passed')
-    this.count('coordinated', record.value, key, decided)
+    this.count('coordinated', record.value, key, decided, seat)
     if (origin !== '') this.reply(origin, resultOf(request, decided))
   }
 
@@ -183,9 +183,10 @@ export class Conveyor {
     value: Uint8Array | null,
     key: Uint8Array,
     { version, met }: DecidedRequest,
+    seat?: Seat,
   ): void {
     const refusal = version === null ? refusalOf(met) : undefined
-    this.options.desk.operations.ended(part, operationOf(value), key, refusal)
+    this.options.desk.operations.ended(part, operationOf(value), key, refusal, seat)
   }
 
   /** To a forwarder or a member; the forwarder may be this node. */

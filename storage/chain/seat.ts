@@ -2,8 +2,10 @@
 import type { NodeId } from '../../shared/ring/description.js'
 import type { Arc, Ring } from '../../shared/ring/ring.js'
 import type { Address } from '../../shared/runtime/runtime.js'
+import type { QuorumTold } from '../operations.js'
 
-export interface Seat {
+/** What reaches the end of the arc, all of its members have: so it is told in the log of operations. */
+export interface Seat extends QuorumTold {
   readonly arc: Arc
   readonly epoch: number
   readonly isHead: boolean
@@ -46,6 +48,7 @@ export function seatsOf(ring: Ring, self: NodeId): readonly Seat[] {
       isResent: false,
       round: 0,
       waiting: [],
+      told: { epoch: ring.epoch, n: arc.quorums.n, acknowledged: arc.owners },
     })
   }
   return seats
