@@ -7,7 +7,7 @@
  */
 import type { Mode } from '../shared/data/mode.js'
 import type { StoredRecord } from '../shared/data/record.js'
-import { siblingsOf } from '../shared/data/siblings.js'
+import { lifeOf, siblingsOf } from '../shared/data/siblings.js'
 import { compareVersions, formatVersion, type Version } from '../shared/data/version.js'
 import type { NodeId } from '../shared/ring/description.js'
 import type { Arc, Quorums } from '../shared/ring/ring.js'
@@ -142,7 +142,7 @@ function siblingReasons({ mode, seen, newest }: Explained): string[] {
       return held.some((it) => it.actor === actor && it.micros === micros)
     })
     const nodes = holders.map(({ node }) => node).join(', ')
-    return `a sibling was written through ${actor} at ${micros} us: held by ${nodes}`
+    return `a sibling was written through ${lifeOf(actor)} at ${micros} us: held by ${nodes}`
   })
 }
 

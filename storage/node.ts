@@ -132,6 +132,7 @@ export class StorageNode implements Process, Desk {
     })
     this.router = new Router(this, {
       boot,
+      swarm: options.swarm,
       valueBytesMax: options.valueBytesMax,
       isAdopting: () => this.keeper.isAdopting,
     })

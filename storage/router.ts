@@ -27,16 +27,11 @@ import {
   requestOf,
   wrongWith,
 } from './request.js'
-import { SiblingWrites } from './sibling-write.js'
+import { SiblingWrites, type SiblingWritesOptions } from './sibling-write.js'
 import { unsupportedBy } from './supported.js'
 import { isWeakRead, turnOf } from './weak-reads.js'
 
-export interface RouterOptions {
-  readonly boot: number
-  readonly valueBytesMax: number
-  /** A newer ring waits for its wipe. */
-  isAdopting(): boolean
-}
+export type RouterOptions = SiblingWritesOptions
 
 export class Router {
   private readonly desk: Desk

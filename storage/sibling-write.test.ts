@@ -1,6 +1,12 @@
 import test from 'ava'
 import type { Mode } from '../shared/data/mode.js'
-import { actorOf, decodeSiblings, encodeContext, siblingsOf } from '../shared/data/siblings.js'
+import {
+  actorOf,
+  decodeSiblings,
+  encodeContext,
+  siblingsOf,
+  swarmTag,
+} from '../shared/data/siblings.js'
 import { compareVersions } from '../shared/data/version.js'
 import type { Message, Write } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
@@ -557,8 +563,10 @@ test('a context that no get gave is refused', (t) => {
     return outcome(cluster.answer('c-1'))
   }
   t.is(codeOf(Buffer.from('nonsense')), 'INVALID_ARGUMENT definite=true')
-  const ahead = new Map([[actorOf('n1.1', 1, 0), cluster.hostMicros + 10_000]])
+  const ahead = new Map([[actorOf('n1.1', 1, 0, swarmTag('test')), cluster.hostMicros + 10_000]])
   t.is(codeOf(encodeContext(ahead)), 'INVALID_ARGUMENT definite=true')
+  const foreign = new Map([[actorOf('n1.1', 1, 0, swarmTag('another')), cluster.hostMicros]])
+  t.is(codeOf(encodeContext(foreign)), 'INVALID_ARGUMENT definite=true')
   t.deepEqual(copies(cluster), [[], [], []])
 })
 

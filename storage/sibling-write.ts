@@ -22,6 +22,7 @@ import {
   contextRefusal,
   type Dot,
   parseContext,
+  swarmTag,
   written,
 } from '../shared/data/siblings.js'
 import type { Micros } from '../shared/data/version.js'
@@ -36,6 +37,8 @@ import { wipedForPlan } from './ring-keeper.js'
 
 export interface SiblingWritesOptions {
   readonly boot: number
+  /** The id of the swarm. */
+  readonly swarm: string
   readonly valueBytesMax: number
   /** A newer ring waits for its wipe. */
   isAdopting(): boolean
@@ -45,11 +48,13 @@ export interface SiblingWritesOptions {
 export class SiblingWrites {
   private readonly desk: Desk
   private readonly options: SiblingWritesOptions
+  private readonly tag: string
   private last: Micros = 0
 
   constructor(desk: Desk, options: SiblingWritesOptions) {
     this.desk = desk
     this.options = options
+    this.tag = swarmTag(options.swarm)
   }
 
   /** As an owner, or with a record that an earlier attempt has made. */
@@ -61,10 +66,11 @@ export class SiblingWrites {
       return postpone(this.desk, request, 'write under the next ring')
     }
     const context = contextOf(request.context)
+    const judge = { boot: this.options.boot, now: runtime.hostMicros(), tag: this.tag }
     const refusal =
       context === undefined
         ? 'the context is not one that a get gave'
-        : contextRefusal(context, this.options.boot, runtime.hostMicros())
+        : contextRefusal(context, judge)
     if (context !== undefined && refusal === undefined) {
       return new SiblingWrite(this.desk, request, (held) =>
         this.make(request, context, held),
@@ -95,7 +101,7 @@ export class SiblingWrites {
     const { ring, self, engine, runtime } = this.desk
     const address = ring.address(self)
     if (address === undefined) throw new Error('only an owner makes dots')
-    const actor = actorOf(address, this.options.boot, wipedForPlan(engine))
+    const actor = actorOf(address, this.options.boot, wipedForPlan(engine), this.tag)
     const after = Math.max(this.last, seen.get(actor) ?? 0)
     this.last = Math.max(runtime.hostMicros(), after + 1)
     return { actor, micros: this.last }

@@ -13,6 +13,7 @@
  * the context. Its version is made of both: two copies of a key are alike if their versions are.
  */
 import { createHash } from 'node:crypto'
+import { tokenOf } from '../ring/token.js'
 import { Malformed } from './byte-stream.js'
 import { bytes, bytesOf, list, parseBytes, record, text, uint } from './cbor.js'
 import type { StoredRecord } from './record.js'
@@ -146,27 +147,51 @@ export function parseContext(context: Uint8Array): Context {
   return contextOf(parseBytes(contextField, context))
 }
 
+/** Tells swarms apart in a few bytes: eight hexadecimal digits. */
+export function swarmTag(swarm: string): string {
+  return tokenOf(Buffer.from(swarm)).toString(16).padStart(8, '0')
+}
+
 /**
  * Names who makes dots: a life of a node, the life of the host that it belongs to (its clock starts again
  * with each), and the last plan that wiped a part of the node's store. A node that loses a range and
- * gets it back may lack dots that it made before, and must not make newer ones under the same name.
+ * gets it back may lack dots that it made before, and must not make newer ones under the same name. And
+ * the swarm, by its tag: nodes are called alike in all, and a context of one has seen nothing of another.
  */
-export function actorOf(address: string, boot: number, wipedForPlan: number): string {
-  return `${address}@${boot}.${wipedForPlan}`
+export function actorOf(address: string, boot: number, wipedForPlan: number, tag: string): string {
+  return `${address}@${boot}.${wipedForPlan}+${tag}`
+}
+
+/** The life of a node that made a dot, for people. */
+export function lifeOf(actor: string): string {
+  return actor.slice(0, actor.indexOf('@'))
 }
 
 /** Dots of one microsecond are counted on: a burst may be so far ahead of the clock for a moment. */
 const burstMicros = 1_000
-const actorForm = /^n[1-9][0-9]{0,9}\.[1-9][0-9]{0,14}@([1-9][0-9]{0,9})\.[0-9]{1,15}$/
+const actorForm =
+  /^n[1-9][0-9]{0,9}\.[1-9][0-9]{0,14}@([1-9][0-9]{0,9})\.[0-9]{1,15}\+([0-9a-f]{8})$/
+
+export interface ContextJudge {
+  /** The life of the host, and its clock. */
+  readonly boot: number
+  readonly now: Micros
+  /** Of the swarm that is written to. */
+  readonly tag: string
+}
 
 /**
  * Why a context is refused; undefined if it may be one of ours. One that is ahead of the host clock would
  * swallow writes that are still to come, so none is let in; those of earlier lives of the host are over.
  */
-export function contextRefusal(context: Context, boot: number, now: Micros): string | undefined {
+export function contextRefusal(
+  context: Context,
+  { boot, now, tag }: ContextJudge,
+): string | undefined {
   for (const [actor, micros] of context) {
     const form = actorForm.exec(actor)
     if (form === null) return 'the context names a writer that is none'
+    if (form[2] !== tag) return 'the context is of another swarm: get the key from this one'
     const life = Number(form[1])
     if (life > boot || (life === boot && micros > now + burstMicros)) {
       return 'the context is ahead of the host clock'
