@@ -142,8 +142,9 @@ export function settingsOf(seed: number, mode: Mode): Settings {
   const [readQuorum, writeQuorum] = mode === 'chain' ? ([1, replicas] as const) : quorums
   const heldUp = heldUpKinds[mode]
   const ofMode = new Random(seed, `settings of mode ${mode}`)
-  // Without faults no call may fail: it needs its time where many rings follow one another.
-  const hurried = mode === 'chain' ? ofMode.pick([2_000, 4_000, callTimeoutMs]) : undefined
+  const hurried = mode === 'chain' ? ofMode.pick([2_000, 4_000, callTimeoutMs]) : callTimeoutMs
+  // Without faults no call may fail: a chain needs its time where hops are slow and rings follow quickly.
+  const patient = mode === 'chain' ? 2 * callTimeoutMs : callTimeoutMs
   return {
     seed,
     mode,
@@ -162,7 +163,7 @@ export function settingsOf(seed: number, mode: Mode): Settings {
     changePauseMs: random.pick([1, 40, 150, 300]),
     readShare: random.pick([0.4, 0.7, 0.9]),
     thinkMicros: random.pick([200, 2_000, 10_000]),
-    callMs: hurried !== undefined && faults !== undefined ? hurried : callTimeoutMs,
+    callMs: faults === undefined ? patient : hurried,
     conditionShare: ofMode.pick([0, 0.3, 0.7]),
     contextShare: ofMode.pick([1, 1, 0.9, 0.6]),
     climate: {
