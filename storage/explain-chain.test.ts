@@ -95,6 +95,34 @@ test('where the reader is gone another member explains that', (t) => {
   }
 })
 
+test('where all members are gone whoever is asked explains that', (t) => {
+  const cluster = founded()
+  cluster.kill('n1.1', 'n2.1', 'n3.1')
+  const report = explain(cluster, 'n4.1')
+  t.deepEqual(report.path, ['n4'])
+  t.is(report.refusal, "none of the key's owners (n1, n2, n3) answers")
+  t.deepEqual(states(report), ['n1 head down', 'n2 middle down', 'n3 tail down'])
+})
+
+test('members that are dead at last are not waited for by who explains', (t) => {
+  const cluster = founded()
+  cluster.mute('n1.1', 'n2.1', 'n3.1')
+  cluster.send('c-9', 'n4.1', {
+    kind: 'explain',
+    id: 9,
+    key: Buffer.from('a'),
+    r: 0,
+    born: cluster.hostMicros,
+    deadline: cluster.hostMicros + 5_000_000,
+  })
+  cluster.advance(patienceMs)
+  t.is(cluster.answer('c-9'), undefined)
+  cluster.unmute('n1.1', 'n2.1', 'n3.1')
+  cluster.kill('n1.1', 'n2.1', 'n3.1')
+  cluster.advance(1_000)
+  t.is(cluster.answer('c-9')?.kind, 'explain.ok')
+})
+
 test('a joiner may lack the key, and the old tail reads', (t) => {
   const cluster = founded()
   cluster.mayArrive = ({ kind }) => kind !== 'handoff.pull'

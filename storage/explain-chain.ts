@@ -6,7 +6,7 @@ import type { StoredRecord } from '../shared/data/record.js'
 import type { Chain } from './chain/chain.js'
 import { ChainGet } from './chain/chain-get.js'
 import type { Desk } from './desk.js'
-import type { Watch, WatchedGet } from './explain.js'
+import { type Watch, type WatchedGet, watchNobody } from './explain.js'
 import type { Outcome } from './explain-reasons.js'
 import type { ExplainRequest } from './request.js'
 
@@ -51,30 +51,12 @@ class WatchedChainGet extends ChainGet implements WatchedGet {
   protected override succeeded(): void {}
 }
 
-/** Made by a member that is not the reader. */
-class GetWithoutReader implements WatchedGet {
-  readonly remarks: readonly string[] = []
-  private readonly why: string
-  private readonly settled: Settled
-
-  constructor(desk: Desk, { token }: ExplainRequest, settled: Settled) {
-    const reader = desk.ring.arcOf(token).chain?.reader ?? ''
-    this.why = reader === '' ? 'the chain has no reader' : `its reader, ${reader}, was not reached`
-    this.settled = settled
-  }
-
-  begin(): void {
-    this.settled({ is: 'refused', why: this.why })
-  }
-
-  drop(): void {}
-}
-
 /** What the router makes of an `explain` in a chain. */
 export function watchChainGet(chain: Chain): Watch {
   return (desk, request, settled) => {
-    const isReader = desk.ring.arcOf(request.token).chain?.reader === desk.self
-    if (isReader) return new WatchedChainGet(desk, chain, request, settled)
-    return new GetWithoutReader(desk, request, settled)
+    const reader = desk.ring.arcOf(request.token).chain?.reader ?? ''
+    if (reader === desk.self) return new WatchedChainGet(desk, chain, request, settled)
+    const why = reader === '' ? 'the chain has no reader' : `its reader, ${reader}, was not reached`
+    return watchNobody(why)(desk, request, settled)
   }
 }

@@ -65,6 +65,10 @@ export function roleOf({ owners, chain }: Arc, node: NodeId): string {
   return index === chain.full - 1 ? 'tail' : 'middle'
 }
 
+export function nobodyAnswers({ owners }: Arc): string {
+  return `none of the key's owners (${owners.join(', ')}) answers`
+}
+
 export function stateOf(said: Said, newest: StoredRecord | undefined): string {
   if (said.is !== 'held') return said.is
   if (said.record === undefined || newest === undefined) return 'missing'

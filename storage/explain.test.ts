@@ -274,6 +274,16 @@ test('a get that is refused is explained with the refusal', (t) => {
   t.regex(report.reasons[0] ?? '', /^a get is not answered: QUORUM_UNAVAILABLE/)
 })
 
+test('where all owners are gone whoever is asked explains that', (t) => {
+  const table = fourNodes()
+  table.cluster.kill('n1.1', 'n2.1', 'n3.1')
+  const report = explain(table, 'n4.1')
+  t.deepEqual(report.path, ['n4'])
+  t.is(report.refusal, "none of the key's owners (n1, n2, n3) answers")
+  t.deepEqual(states(report), ['n1 primary down', 'n2 owner down', 'n3 owner down'])
+  t.is(shown(report), null)
+})
+
 test('a write that reached one owner is brought to W of them first, and the report says so', (t) => {
   const table = fourNodes()
   put(table, 'one')

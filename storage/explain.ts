@@ -8,7 +8,7 @@
  * get that it tells of has passed one. When the ring changes, the whole starts again.
  *
  * In a chain the reader alone answers gets; its members say what they hold all the same, whether or not
- * it is committed.
+ * it is committed. Where no owner can be reached, the forwarder explains that.
  */
 import { noVersion } from '../shared/data/chain-record.js'
 import type { StoredRecord } from '../shared/data/record.js'
@@ -251,6 +251,29 @@ class WatchedQuorumGet extends GetCoordination implements WatchedGet {
 /** What the router makes of an `explain` where any owner may answer. */
 export const watchQuorumGet: Watch = (desk, request, settled) =>
   new WatchedQuorumGet(desk, request, settled)
+
+/** A get that nobody can make. */
+class UnansweredGet implements WatchedGet {
+  readonly remarks: readonly string[] = []
+  private readonly why: string
+  private readonly settled: (outcome: Outcome) => void
+
+  constructor(why: string, settled: (outcome: Outcome) => void) {
+    this.why = why
+    this.settled = settled
+  }
+
+  begin(): void {
+    this.settled({ is: 'refused', why: this.why })
+  }
+
+  drop(): void {}
+}
+
+/** Explains why no get is made, and what the owners hold all the same. */
+export function watchNobody(why: string): Watch {
+  return (_desk, _request, settled) => new UnansweredGet(why, settled)
+}
 
 /** In a chain a key may have requests beside it and was never written. */
 function writtenOf(record: StoredRecord | undefined): StoredRecord | undefined {

@@ -13,6 +13,8 @@ import type { ErrorReply, Message } from '../shared/protocol/messages.js'
 import { explainPatienceMs, peerPatienceMs, sweepIntervalMs } from '../shared/runtime/limits.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
+import { Explanation, watchNobody } from './explain.js'
+import { nobodyAnswers } from './explain-reasons.js'
 import { coordinateMessage, passedOn } from './passing-on.js'
 import { postpone } from './postponed.js'
 import { coordinatorsOf, isDefinite, type Request, replyError } from './request.js'
@@ -173,8 +175,11 @@ export class Forward implements Exchange {
   }
 
   private failQuorum(): void {
-    const { owners } = this.desk.ring.arcOf(this.request.token)
-    this.fail('QUORUM_UNAVAILABLE', `none of the key's owners (${owners.join(', ')}) answers`)
+    const { desk, request } = this
+    const why = nobodyAnswers(desk.ring.arcOf(request.token))
+    if (request.kind !== 'explain') return this.fail('QUORUM_UNAVAILABLE', why)
+    desk.inFlight.delete(this.id)
+    new Explanation(desk, request, watchNobody(why)).begin()
   }
 
   private fail(code: 'TIMEOUT' | 'QUORUM_UNAVAILABLE', message: string): void {

@@ -254,10 +254,11 @@ async function serve(
   log: Log,
   signals: Signals,
 ): Promise<StopReason> {
-  const { node, incarnation, valueBytesMax } = enrolled
+  const { node, incarnation, valueBytesMax, swarm } = enrolled
   const { identity, isNew } = await identify(stores.engine, enrolled)
   const address = addressOf({ id: node, incarnation })
-  const runtime = await openSocketRuntime({ run, self: address, listen: true, log, valueBytesMax })
+  const listening = { run, self: address, listen: true, swarm, log, valueBytesMax }
+  const runtime = await openSocketRuntime(listening)
   const self = ownProcessId()
   const forget = writeProcessFile(run, { role: 'node', address, ...self })
   try {

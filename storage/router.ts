@@ -4,6 +4,7 @@
  * through here again.
  */
 import type { Version } from '../shared/data/version.js'
+import type { NodeId } from '../shared/ring/description.js'
 import { tokenOf } from '../shared/ring/token.js'
 import { nodeInFlightMax } from '../shared/runtime/limits.js'
 import type { Address } from '../shared/runtime/runtime.js'
@@ -11,8 +12,9 @@ import type { Chain } from './chain/chain.js'
 import { ChainForward } from './chain/chain-forward.js'
 import { ChainGet } from './chain/chain-get.js'
 import type { Desk } from './desk.js'
-import { Explanation, watchQuorumGet } from './explain.js'
+import { Explanation, watchNobody, watchQuorumGet } from './explain.js'
 import { watchChainGet } from './explain-chain.js'
+import { nobodyAnswers } from './explain-reasons.js'
 import { Forward } from './forward.js'
 import { GetCoordination } from './get-coordination.js'
 import { postpone } from './postponed.js'
@@ -163,6 +165,12 @@ export class Router {
 
   private forward(request: Request): void {
     const { desk } = this
+    const { ring, peers } = desk
+    const arc = ring.arcOf(request.token)
+    const isThere = (owner: NodeId) => peers.isReachable(ring.address(owner))
+    if (request.kind === 'explain' && !coordinatorsOf(arc, 'explain').some(isThere)) {
+      return new Explanation(desk, request, watchNobody(nobodyAnswers(arc))).begin()
+    }
     if (desk.chain === undefined) return new Forward(desk, request).begin()
     const refusal = unsupportedBy(desk.mode, request)
     if (refusal === undefined) new ChainForward(desk, desk.chain, request).begin()

@@ -53,7 +53,10 @@ export class ChainForward implements Exchange {
   }
 
   closed(peer: Address): void {
-    if (peer === this.given) this.again(retrySweeps)
+    if (peer !== this.given) return
+    this.again(retrySweeps)
+    // Any other member explains as well.
+    if (this.request.kind === 'explain') this.give()
   }
 
   ringChanged(): void {
@@ -86,7 +89,12 @@ export class ChainForward implements Exchange {
     this.again(repeatSweeps)
     const candidates = coordinatorsOf(ring.arcOf(request.token), request.kind)
     const isThere = (it: NodeId) => it === self || peers.isReachable(ring.address(it))
-    const node = candidates.find(isThere) ?? candidates[0]
+    const reached = candidates.find(isThere)
+    if (reached === undefined && request.kind === 'explain') {
+      desk.inFlight.delete(this.id)
+      return desk.route(request)
+    }
+    const node = reached ?? candidates[0]
     if (node === self && isNamed && request.kind === 'write') {
       this.wasGiven = true
       return this.chain.write({ ...request, from: this.chain.address, id: this.id, direct: false })
