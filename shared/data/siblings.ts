@@ -13,7 +13,6 @@
  * the context. Its version is made of both: two copies of a key are alike if their versions are.
  */
 import { createHash } from 'node:crypto'
-import { tokenOf } from '../ring/token.js'
 import { Malformed } from './byte-stream.js'
 import { bytes, bytesOf, list, parseBytes, record, text, uint } from './cbor.js'
 import type { StoredRecord } from './record.js'
@@ -149,7 +148,7 @@ export function parseContext(context: Uint8Array): Context {
 
 /** Tells swarms apart in a few bytes: eight hexadecimal digits. */
 export function swarmTag(swarm: string): string {
-  return tokenOf(Buffer.from(swarm)).toString(16).padStart(8, '0')
+  return createHash('md5').update(swarm).digest('hex').slice(0, 8)
 }
 
 /**
