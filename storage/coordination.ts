@@ -79,7 +79,10 @@ export abstract class Coordination<R extends Request> implements Exchange, Answe
 
   sweep(now: Millis): void {
     if (this.desk.runtime.hostMicros() > this.request.deadline) {
-      this.refuse('TIMEOUT', 'the deadline passed before enough owners of the key answered')
+      const counted = this.acknowledged()
+      const silent = everyOwner(this.arc).filter((owner) => !counted.includes(owner))
+      const who = `owners of the key answered: nothing from ${silent.join(', ')}`
+      this.refuse('TIMEOUT', `the deadline passed before enough ${who}`)
     } else if (!this.answering) {
       this.sweepOpen(now)
     }

@@ -27,6 +27,9 @@ const patienceSweeps = Math.ceil(peerPatienceMs / sweepIntervalMs)
 /** Whoever explains a get waits for silent owners itself. */
 const explainSweeps = Math.ceil((explainPatienceMs + peerPatienceMs) / sweepIntervalMs)
 
+/** So long after the deadline a coordinator may still say what it waited for. */
+const lastWordMs = 2 * sweepIntervalMs
+
 /** Of a read that is spread over the owners: whom it goes to first. */
 export interface Turn {
   readonly coordinator: Address
@@ -76,9 +79,13 @@ export class Forward implements Exchange {
   ringChanged(): void {}
 
   sweep(now: Millis): void {
-    if (this.desk.runtime.hostMicros() <= this.request.deadline) return this.sweepOpen(now)
+    const lateMicros = this.desk.runtime.hostMicros() - this.request.deadline
+    if (lateMicros <= 0) return this.sweepOpen(now)
+    // The coordinator knows better what is missing, and says so at the same time.
+    if (lateMicros < lastWordMs * 1000) return
     this.request.begun = true
-    this.fail('TIMEOUT', 'the deadline passed before the coordinator answered')
+    const { tried } = this
+    this.fail('TIMEOUT', `the deadline passed before the coordinator, ${tried.at(-1)}, answered`)
   }
 
   private sweepOpen(now: Millis): void {

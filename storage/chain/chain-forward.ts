@@ -71,9 +71,16 @@ export class ChainForward implements Exchange {
     }
     this.request.begun ||= this.wasGiven
     this.desk.inFlight.delete(this.id)
-    const { request } = this
-    const missing = 'the deadline passed before the chain answered'
-    replyError(runtime, request, 'TIMEOUT', this.wasGiven ? missing : `${missing}: it has no head`)
+    replyError(runtime, this.request, 'TIMEOUT', this.missing())
+  }
+
+  private missing(): string {
+    const { ring, peers, self } = this.desk
+    const { owners } = ring.arcOf(this.request.token)
+    const isGone = (owner: NodeId) => owner !== self && !peers.isReachable(ring.address(owner))
+    const gone = owners.filter(isGone)
+    const why = gone.length === 0 ? '' : `: ${gone.join(', ')} cannot be reached`
+    return `the deadline passed before the chain ${owners.join(' > ')} answered${why}`
   }
 
   /** What was given may have been begun. */
