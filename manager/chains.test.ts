@@ -1,5 +1,5 @@
 /** The manager in chain mode: the dead leave their chains, joiners read before a change settles. */
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import type { Chain, NodeId, RingDescription } from '../shared/ring/description.js'
 import { Ring } from '../shared/ring/ring.js'
 import { chainReturnMs, suspicionMs } from '../shared/runtime/limits.js'
@@ -14,6 +14,7 @@ const chainsOf = ({ ring }: World): readonly Chain[] => (ring as RingDescription
 const isIn = (world: World, id: NodeId) =>
   chainsOf(world).some(({ members }) => members.includes(id))
 const idsOf = (nodes: readonly FakeNode[]) => nodes.map(({ id }) => id)
+const placed = ({ ring }: World) => [...new Set(ring?.placement.nodes)]
 
 function chainOf(members: NodeId[], to: number): Chain {
   return { from: to, to, members, full: members.length, reader: members.at(-1) ?? '' }
@@ -349,4 +350,101 @@ test('ranges that only a dead node has are named; evicting it starts it again in
   world.until(() => [...world.nodes.values()].some((it) => it.id === 'n3' && it.isAlive), 'n3')
   world.until(() => world.isSettled(idsOf(nodes)), 'n3 in the ring')
   t.deepEqual(world.status.notices, [])
+})
+
+const evictAfterMs = 4_000
+
+/** Head, middle and tail of a chain die in this order, each seen before the next. */
+function killInOrder(world: World, nodes: readonly FakeNode[]): FakeNode {
+  const { members } = chainsOf(world)[0] as Chain
+  const dead = members.flatMap((id) => nodes.find((node) => node.id === id) ?? [])
+  for (const node of dead) {
+    node.die()
+    world.run(100)
+  }
+  return dead.at(-1) as FakeNode
+}
+
+/** No notice promises what another one rules out. */
+function agree(t: ExecutionContext, notices: readonly string[], id: NodeId): void {
+  const said = notices.join('\n')
+  t.regex(said, new RegExp(`ranges wait for ${id}: nobody else has all of them`))
+  t.notRegex(said, new RegExp(`${id} is down.*(taken out|add a node|at most a third)`))
+}
+
+for (const count of [3, 4, 5, 7]) {
+  test(`${count} nodes, and a whole chain dies in order: its last member is started again`, (t) => {
+    const { world, nodes } = servingWorld(count, { ...chained, evictAfterMs })
+    world.registerSupervisor(0)
+    world.startsNothing = true
+    const last = killInOrder(world, nodes)
+    const asked = () =>
+      world.inbox.flatMap(({ message }) => (message.kind === 'node.spawn' ? [message.node] : []))
+    world.run(evictAfterMs - 1_000)
+    t.deepEqual(asked(), [], 'it may come back by itself')
+    const { notices } = world.status
+    agree(t, notices, last.id)
+    const soon = new RegExp(
+      `${last.id} is down: in 1 s it is started again, since its data is needed`,
+    )
+    t.regex(notices.join('\n'), soon)
+    world.run(3 * evictAfterMs)
+    t.deepEqual(asked(), [last.id], 'once, and nobody else')
+    agree(t, world.status.notices, last.id)
+    t.regex(world.status.notices.join('\n'), /the supervisor is asked to start it/)
+    t.true(world.ring?.placement.nodes.includes(last.id))
+    last.restart()
+    world.until(
+      () => chainsOf(world).every(({ members }) => world.isServing(members[0] ?? '')),
+      'it',
+    )
+    world.run(3 * evictAfterMs)
+    t.notRegex(world.status.notices.join('\n'), /ranges wait/)
+  })
+}
+
+test('a supervisor that comes later is asked for the last member of a chain', (t) => {
+  const { world, nodes } = servingWorld(5, { ...chained, evictAfterMs })
+  const last = killInOrder(world, nodes)
+  world.run(5 * evictAfterMs)
+  agree(t, world.status.notices, last.id)
+  t.notRegex(world.status.notices.join('\n'), /started again|is asked/)
+  world.registerSupervisor(0)
+  world.until(() => world.isServing(last.id), 'the last one')
+  world.until(() => world.isSettled(placed(world)), 'a settled ring')
+  t.true(isWhole(world))
+})
+
+test('a manager that was started again has the last member of a chain started again', (t) => {
+  const { world, nodes } = servingWorld(5, { ...chained, evictAfterMs })
+  world.registerSupervisor(0)
+  const last = killInOrder(world, nodes)
+  world.killManager()
+  world.run(2 * evictAfterMs)
+  world.startManager()
+  world.until(() => world.isServing(last.id), 'the last one')
+  world.until(() => world.isSettled(placed(world)), 'a settled ring')
+  t.true(isWhole(world))
+})
+
+test('all members of a chain die at once: each of them is started again', (t) => {
+  const { world, nodes } = servingWorld(5, { ...chained, evictAfterMs })
+  world.registerSupervisor(0)
+  const { members } = chainsOf(world)[0] as Chain
+  const dead = nodes.filter(({ id }) => members.includes(id))
+  for (const node of dead) world.alive.delete(node.pid)
+  for (const node of dead) world.end(node)
+  world.until(() => world.isSettled(idsOf(nodes)), 'everybody')
+  t.true(isWhole(world))
+})
+
+test('what is given up is not started again', (t) => {
+  const { world, nodes } = servingWorld(5, { ...chained, evictAfterMs })
+  const last = killInOrder(world, nodes)
+  world.registerSupervisor(0)
+  world.run(10)
+  const remove = { kind: 'change.submit', change: 'remove', node: last.id } as const
+  world.call('change.submit.ok', { ...remove, force: true, acceptLoss: true })
+  world.run(5 * evictAfterMs)
+  t.false(world.inbox.some(({ message }) => message.kind === 'node.spawn'))
 })

@@ -10,13 +10,19 @@
  * Then those go with it that have been down for as long again: by then the fault did not end by itself,
  * and nothing else would ever mend the swarm. Nodes that wait to join may wait for the same dead, since
  * they, too, would move data to them: then one change does both, and who comes makes room for who goes.
+ *
+ * Whose data is needed (needs.ts) is never due, however long it is down and however many others there
+ * are: its eviction could not be done. It is waited for, and started again (supervision.ts); not in
+ * memory, where its data is gone.
  */
+import type { Durability } from '../shared/protocol/messages.js'
 import type { MembershipDelta } from '../shared/ring/claim.js'
 import type { Member, NodeId, RingDescription } from '../shared/ring/description.js'
 import { compareNodes } from '../shared/ring/ring.js'
 import type { Millis } from '../shared/runtime/runtime.js'
 import type { Health } from './health.js'
-import { distinctNodes, nodesOf, type Plan } from './plan.js'
+import { neededNodes } from './needs.js'
+import { distinctNodes, nodesOf, type Plan, remembered } from './plan.js'
 import type { Wishes } from './wishes.js'
 
 /** What becomes of a member that is down. */
@@ -25,19 +31,22 @@ export interface Verdict {
   readonly verdict:
     | 'due'
     | 'waits'
+    /** Its data is: it is to be started again. */
+    | 'needed'
     | 'others reach it'
     | 'too few would be left'
     | 'one of too many'
-  /** For `waits`: how long it may still come back. */
+  /** For `waits` and `needed`: how long it may still come back by itself. */
   readonly leftMs: Millis
 }
 
 export interface EvictionOptions {
   readonly health: Health
   readonly evictAfterMs: Millis
+  readonly durability: Durability
   readonly member: (node: NodeId) => Member | undefined
   /** Who leaves anyway, for a command or since its store was lost, and who waits to join. */
-  readonly wishes: Pick<Wishes, 'isCommanded' | 'arrivals'>
+  readonly wishes: Pick<Wishes, 'isCommanded' | 'isGivenUp' | 'arrivals'>
   /** Data can be copied from it and to it. */
   readonly helps: (node: NodeId) => boolean
   readonly plan: (ring: RingDescription, delta: MembershipDelta) => Plan
@@ -72,11 +81,20 @@ export class Evictions {
     down.sort((a, b) => health.downFor(b) - health.downFor(a) || compareNodes(a.id, b.id))
     const isDoubted = (life: Member) =>
       up.filter((other) => health.doubts(other, life)).length * 2 > up.length
-    const overdue = down.filter((life) => health.downFor(life) >= evictAfterMs && isDoubted(life))
+    const needed = down.length === 0 ? [] : this.#needed(ring)
+    const overdue = down.filter((life) => {
+      const isLong = health.downFor(life) >= evictAfterMs
+      return isLong && isDoubted(life) && !needed.includes(life.id)
+    })
+    // Its process lives, and those that are up get answers from it.
+    const isReached = (life: Member) =>
+      health.down(life) !== 'exited' && up.length > 0 && !isDoubted(life)
     const due = room > 0 ? this.#first(ring, overdue, nodes.length / 3, joiners) : []
     return down.map((life) => {
       const { id: node } = life
       const leftMs = Math.max(0, evictAfterMs - health.downFor(life))
+      const isMissed = needed.includes(node) && (leftMs > 0 || !isReached(life))
+      if (isMissed) return { node, verdict: 'needed', leftMs }
       if (room <= 0) return { node, verdict: 'too few would be left', leftMs }
       if (leftMs > 0) return { node, verdict: 'waits', leftMs }
       if (!isDoubted(life)) return { node, verdict: 'others reach it', leftMs }
@@ -84,6 +102,13 @@ export class Evictions {
       const isRoom = due.length < room
       return { node, verdict: isRoom ? 'one of too many' : 'too few would be left', leftMs }
     })
+  }
+
+  #needed(ring: RingDescription): readonly NodeId[] {
+    const { durability, helps, wishes } = this.#options
+    if (durability === 'memory') return []
+    const isGivenUp = (node: NodeId) => wishes.isGivenUp(node)
+    return neededNodes(ring, { helps: remembered(helps), isGivenUp })
   }
 
   /** A third, and as many more as it takes, and as there are, where these cannot go alone. */

@@ -369,6 +369,58 @@ test('too few owners live: the dead are started again, once, and with their data
   t.true(world.status.nodes.every((node) => node.state === 'active'))
 })
 
+test('two of three owners are started again where nobody can be taken out, too', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.registerSupervisor(0)
+  const [first, second, ...rest] = nodes as [FakeNode, FakeNode, ...FakeNode[]]
+  first.die()
+  world.run(10_000)
+  t.regex(world.status.notices.join('\n'), /n1 is down and keeps its ranges, since fewer than 3/)
+  second.die()
+  world.run(10_000)
+  const notices = world.status.notices.join('\n')
+  t.regex(notices, /n1 is down: in 10 s it is started again, since its data is needed/)
+  t.regex(notices, /n2 is down: in 2\d s it is started again/)
+  t.notRegex(notices, /keeps its ranges|taken out/)
+  t.is(world.alive.size, 1)
+  world.run(evictAfterMsDefault - 18_000)
+  t.is(world.alive.size, 3, 'both together')
+  const ids = [first, second, ...rest].map(({ id }) => id)
+  world.until(() => world.isSettled(ids), 'all three')
+  t.deepEqual(world.status.notices, [])
+})
+
+test('one of three owners is not started again, since the others have all that it has', (t) => {
+  const { world, nodes } = servingWorld(3)
+  world.registerSupervisor(0)
+  nodes[0]?.die()
+  world.run(2 * longMs)
+  t.is(world.alive.size, 2)
+})
+
+test('in memory no owner is started again for data that went with its process', (t) => {
+  const { world, nodes } = servingWorld(3, { durability: 'memory' })
+  world.registerSupervisor(0)
+  for (const node of nodes.slice(0, 2)) node.die()
+  world.run(2 * longMs)
+  t.is(world.alive.size, 1)
+})
+
+test('two of three are gone for good: both are named, with what gives them up', (t) => {
+  const { world, nodes } = servingWorld(3)
+  for (const node of nodes.slice(0, 2)) node.die()
+  nothingHappensToRing(t, world, longMs)
+  const notices = world.status.notices.join('\n')
+  t.regex(notices, /gtstore node restart ID/)
+  t.notRegex(notices, /add a node|is taken out/)
+  for (const node of ['n1', 'n2']) {
+    t.regex(notices, new RegExp(`gtstore node remove ${node} --force --accept-loss`))
+    const remove = { kind: 'change.submit', change: 'remove', node } as const
+    world.call('change.submit.ok', { ...remove, force: true, acceptLoss: true })
+  }
+  world.untilSettled(nodes.slice(2))
+})
+
 test('with nobody to start them, status names the way out, and nothing is given up', (t) => {
   const { world, nodes } = servingWorld(6)
   for (const node of nodes.slice(0, 2)) node.die()

@@ -85,8 +85,7 @@ export class Membership {
       hasNewLife: (ring) => this.#author.hasNewLife(ring),
     })
     this.#evictions = new Evictions({
-      health: options.health,
-      evictAfterMs: options.evictAfterMs,
+      ...options,
       member: (node) => this.member(node),
       wishes: this.#wishes,
       helps: (node) => this.helps(node),

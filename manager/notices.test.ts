@@ -17,7 +17,8 @@ function ticket(node: string, asked: Partial<Ticket>): Ticket {
 /** n1 and n2 are dead, n3 lives, and n1 is to go. */
 function notice(...tickets: readonly Ticket[]): string {
   const nodes = [report('n1', 'down'), report('n2', 'down'), report('n3', 'active')]
-  const from = { verdicts: [], starved: ['n1'], replicas: 3, nodes, state: { tickets } }
+  const basics = { verdicts: [], replicas: 3, supervised: true }
+  const from = { ...basics, starved: ['n1'], nodes, state: { tickets } }
   return noticesOf(from).join('\n')
 }
 
@@ -47,4 +48,22 @@ test('who goes by force is not to be started again, and given up by the same com
     `${lack} (down: n1; given up: n2); if the data of one is gone for good, give it up: ` +
       '`gtstore node replace n1 --force --accept-loss`',
   )
+})
+
+test('one whose data is needed is started again, where somebody is there to do it', (t) => {
+  const dead = { ...report('n1', 'down'), reason: 'exited' as const }
+  const silent = { ...dead, reason: 'not answering' as const }
+  const said = (node: NodeReport, supervised: boolean, leftMs: number) => {
+    const verdicts = [{ node: 'n1', verdict: 'needed', leftMs }] as const
+    const rest = { starved: [], replicas: 3, state: { tickets: [] } }
+    return noticesOf({ verdicts, supervised, nodes: [node], ...rest })
+  }
+  const soon = 'n1 is down: in 5 s it is started again, since its data is needed'
+  t.deepEqual(said(dead, true, 4_100), [soon])
+  const asked = said(dead, true, 0)
+  t.is(asked.length, 2)
+  t.true(asked[0]?.startsWith(`${lack} (down: n1). Start them again`))
+  t.regex(asked[1] ?? '', /the supervisor is asked to start it, see `gtstore logs n1 supervisor`/)
+  t.deepEqual(said(dead, false, 4_100), asked.slice(0, 1))
+  t.deepEqual(said(silent, true, 4_100), asked.slice(0, 1))
 })

@@ -3,6 +3,7 @@ import type { NodeReport } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
 import { chainNotices } from './chain-notices.js'
 import type { Verdict } from './evictions.js'
+import { distinctNodes } from './plan.js'
 import type { ManagerState, Ticket } from './state.js'
 
 export interface NoticeSources {
@@ -10,13 +11,15 @@ export interface NoticeSources {
   /** Members that cannot be taken out, since too few owners of their ranges are up. */
   readonly starved: readonly NodeId[]
   readonly replicas: number
+  /** Somebody is there to start processes. */
+  readonly supervised: boolean
   readonly nodes: readonly NodeReport[]
   readonly state: Pick<ManagerState, 'tickets'> & Partial<Pick<ManagerState, 'ring'>>
 }
 
 export function noticesOf(from: NoticeSources): string[] {
-  const { verdicts, starved, replicas, nodes } = from
-  const fates = verdicts.flatMap((verdict) => fateOf(verdict, replicas, starved) ?? [])
+  const { verdicts, nodes } = from
+  const fates = verdicts.flatMap((verdict) => fateOf(verdict, from) ?? [])
   const full = nodes
     .filter((node) => node.readOnly)
     .map(({ id }) => `${id} takes no writes, its disk is nearly full: make room on it`)
@@ -25,13 +28,18 @@ export function noticesOf(from: NoticeSources): string[] {
 
 /** Of a chain it is known who must come back; of other ranges, only how many. */
 function lacksOf(from: NoticeSources): string[] {
-  const { state, nodes, starved } = from
+  const { state, nodes, starved, verdicts } = from
   const isUp = (id: NodeId) => nodes.some((node) => node.id === id && node.state !== 'down')
   const isGivenUp = (id: NodeId) =>
     state.tickets.some((it) => it.outcome === 'open' && it.node === id && it.acceptLoss)
   const { ring } = state
   if (ring?.chains !== undefined) return chainNotices(ring, isUp, isGivenUp)
-  return starved.map((node) => lackOf(node, from))
+  const needed = verdicts.filter((it) => it.verdict === 'needed' && !isAwaited(it, from))
+  const lacking = distinctNodes(
+    starved,
+    needed.map(({ node }) => node),
+  )
+  return lacking.map((node) => lackOf(node, from))
 }
 
 /** What was given up is not asked for again, and what was taken out by force is no source. */
@@ -57,14 +65,30 @@ function listed(what: string, nodes: readonly NodeId[]): string {
   return nodes.length === 0 ? '' : `${what}: ${nodes.join(', ')}`
 }
 
-function fateOf(
-  { node, verdict, leftMs }: Verdict,
-  replicas: number,
-  starved: readonly NodeId[],
-): string | undefined {
+/** The supervisor can start it. */
+function isStartable({ node }: Verdict, { supervised, nodes }: NoticeSources): boolean {
+  return supervised && nodes.some(({ id, reason }) => id === node && reason === 'exited')
+}
+
+/** It will be started: there is nothing to do yet. */
+function isAwaited(verdict: Verdict, from: NoticeSources): boolean {
+  return verdict.leftMs > 0 && isStartable(verdict, from)
+}
+
+function fateOf(fate: Verdict, from: NoticeSources): string | undefined {
+  const { node, verdict, leftMs } = fate
+  const { replicas, starved } = from
+  const soon = `${node} is down: in ${Math.ceil(leftMs / 1_000)} s it is`
   switch (verdict) {
     case 'waits':
-      return `${node} is down: in ${Math.ceil(leftMs / 1_000)} s it is taken out, unless it is back`
+      return `${soon} taken out, unless it is back`
+    case 'needed':
+      if (isAwaited(fate, from)) return `${soon} started again, since its data is needed`
+      if (!isStartable(fate, from)) return undefined
+      return (
+        `${node} is down, and its data is needed: the supervisor is asked to start it, ` +
+        `see \`gtstore logs ${node} supervisor\``
+      )
     case 'too few would be left':
       return (
         `${node} is down and keeps its ranges, since fewer than ${replicas} nodes would be left: ` +

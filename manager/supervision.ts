@@ -2,9 +2,11 @@
  * The supervisor, which starts processes for the manager: nodes that a command adds, and dead ones
  * whose data is needed again.
  *
- * Where too few owners of a range live, its data can only come from the directories of the dead. They
- * are asked for once per death and registration, after a pause: the supervisor restarts crashed
- * processes by itself, and one that cannot start must not be tried for ever.
+ * Where too few owners of a range live, its data can only come from the directories of the dead. Those
+ * whose data is needed are asked for once one of them has been down for long enough to be evicted, so
+ * that all are back together; all that are dead, at once, where a change waits for their like. Each is
+ * asked for once per death and registration, after a pause: the supervisor restarts crashed processes by
+ * itself, and one that cannot start must not be tried for ever.
  */
 import type { Message, MessageOf } from '../shared/protocol/messages.js'
 import { addressOf, type NodeId } from '../shared/ring/description.js'
@@ -63,13 +65,17 @@ export class Supervision {
     this.#options.send(this.#supervisor, { kind: 'node.spawn', node })
   }
 
-  /** Has dead members started again that a change cannot do without. */
+  /** Has dead members started again whose data is needed, or that a change cannot do without. */
   revive(): void {
     const { membership, health, log } = this.#options
-    if (this.#supervisor === undefined || membership.starved.length === 0) return
+    if (this.#supervisor === undefined) return
+    const isStarved = membership.starved.length > 0
+    const needed = membership.verdicts.filter(({ verdict }) => verdict === 'needed')
+    if (!isStarved && !needed.some(({ leftMs }) => leftMs === 0)) return
     for (const member of membership.processes) {
       const address = addressOf(member)
       const isDead = health.down(member) === 'exited' && health.downFor(member) >= revivalPauseMs
+      if (!isStarved && !needed.some(({ node }) => node === member.id)) continue
       if (!isDead || this.#asked.has(address) || membership.isForced(member.id)) continue
       log.warn({ node: member.id }, 'the data of a dead node is needed: it is to be started again')
       this.#asked.add(address)
