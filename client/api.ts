@@ -140,7 +140,8 @@ export interface Written {
 }
 
 /**
- * A connection to a swarm. Any number of calls may run at once; calls on one key that overlap have
+ * A connection to a swarm; to that one: once another is found in its place, every call fails with
+ * VERSION_MISMATCH. Any number of calls may run at once; calls on one key that overlap have
  * no order among them. Every call ends with a result or a GTStoreError whose `definite` says
  * whether the write surely did not happen.
  */

@@ -52,6 +52,10 @@ export class ClientCore implements Process {
   private readonly operations: Operations
   private readonly registration: Registration
   private grant: Grant | undefined
+  /** Random id of the swarm that this client was begun with, once somebody has said it. */
+  private swarm: string | undefined
+  /** Another swarm was found in its place: why no call may begin any more. */
+  private replaced: string | undefined
   private registering: { done: PutDone; cancelTimer: CancelTimer } | undefined
   private finalizing: (() => void) | undefined
   private state: 'open' | 'finalizing' | 'closed' = 'open'
@@ -186,6 +190,18 @@ export class ClientCore implements Process {
     if (error.code === 'VERSION_MISMATCH' && this.registering !== undefined) this.registered(error)
   }
 
+  /**
+   * Whether a process of this swarm may be asked anything; empty: it does not say of which it is. A
+   * directory may hold another swarm than before, with nodes that are called alike: it knows nothing of
+   * what was put, and where its mode is another one, its answers mean something else.
+   */
+  isOurs(swarm: string): boolean {
+    if (swarm === '') return true
+    this.swarm ??= swarm
+    if (swarm !== this.swarm) this.replace('another swarm has taken the place of the one')
+    return swarm === this.swarm
+  }
+
   opened(peer: Address): void {
     this.dispatcher.opened(peer)
   }
@@ -195,7 +211,8 @@ export class ClientCore implements Process {
     const before = this.routes.count
     this.dispatcher.closed(peer)
     // With the last one nobody would be left to ask while a registration goes on.
-    if (before > 1 && this.routes.count === 1) this.registration.begin()
+    const isLast = before > 1 && this.routes.count === 1
+    if (isLast && this.replaced === undefined) this.registration.begin()
     // Last, since what follows may send to this peer again, over another connection.
     this.registration.failedAt(peer)
   }
@@ -206,11 +223,14 @@ export class ClientCore implements Process {
   }
 
   private granted(grant: Grant): void {
-    const before = this.grant
-    this.grant = grant
-    if (before !== undefined && before.mode !== grant.mode) {
-      this.dispatcher.failAll(`the swarm was made anew, in mode ${grant.mode}`)
+    const mode = this.grant?.mode ?? grant.mode
+    if (grant.mode !== mode) {
+      return this.replace(
+        `a swarm of mode ${grant.mode} has taken the place of the one of mode ${mode}`,
+      )
     }
+    if (!this.isOurs(grant.swarm ?? '')) return
+    this.grant = grant
     this.routes.adopt(grant.nodes)
     if (this.registering !== undefined) this.registered(this.viaRefusal())
     if (grant.nodes.length > 0) {
@@ -218,6 +238,14 @@ export class ClientCore implements Process {
       return
     }
     this.dispatcher.unroutable(this.nobodyIsUp())
+  }
+
+  /** Nothing that this client has said or heard is of the swarm that is there now. */
+  private replace(what: string): void {
+    this.replaced ??= `${what} that this client was begun with: init another client`
+    const error = new GTStoreError('VERSION_MISMATCH', this.replaced)
+    this.dispatcher.failAll(error.code, error.message)
+    this.registered(error)
   }
 
   private nobodyIsUp(): GTStoreError {
@@ -247,6 +275,7 @@ export class ClientCore implements Process {
   /** Whether calls may begin. */
   private access(): Grant | GTStoreError {
     if (this.state !== 'open') return new GTStoreError('CLOSED', 'the client was finalized')
+    if (this.replaced !== undefined) return new GTStoreError('VERSION_MISMATCH', this.replaced)
     return this.grant ?? new GTStoreError('CANNOT_CONNECT', 'the client did not register')
   }
 

@@ -10,7 +10,7 @@
  * sweep.
  */
 import { formatVersion, type Micros } from '../shared/data/version.js'
-import { GTStoreError } from '../shared/protocol/errors.js'
+import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
 import type { ErrorReply, ExplainOk, GetOk, PutOk, WriteOk } from '../shared/protocol/messages.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
 import {
@@ -96,9 +96,11 @@ export class Dispatcher {
   }
 
   /** What is pending was asked of a swarm that is no more. */
-  failAll(message: string): void {
-    for (const call of [...this.all(), ...this.waiting.all()]) {
-      if (call.state !== 'settled') this.fail(call, call.error('UNSUPPORTED', message))
+  failAll(code: ErrorCode, message: string): void {
+    for (const call of [...this.waiting.all(), ...this.all()]) {
+      if (call.state === 'settled') continue
+      if (call.state === 'sent' && !this.reached.has(call.node)) this.concludeAttempt(call)
+      this.fail(call, call.error(code, message))
     }
   }
 

@@ -27,6 +27,8 @@ export interface FakeSwarm {
   readonly records: Map<string, StoredRecord>
   /** Those that run. */
   readonly processes: Set<FakeProcess>
+  /** Of which swarm the nodes say they are that are started from now on; empty: they do not say. */
+  swarm: string
   /** What the manager says of the swarm; each key holds one record in all of them. */
   mode: Mode
   /** Whom the manager names. */
@@ -51,11 +53,14 @@ export async function fakeSwarm(
     run,
     records: new Map(),
     processes: new Set(),
+    swarm: '',
     mode: 'latest',
     nodes,
     handler: () => true,
     async start(address) {
-      const runtime = await openSocketRuntime({ run, self: address, listen: true, log: silent })
+      const options = { run, self: address, listen: true, log: silent }
+      const said = address === 'manager' ? '' : swarm.swarm
+      const runtime = await openSocketRuntime({ ...options, swarm: said })
       const fake: FakeProcess = { address, runtime, clients: new Set() }
       swarm.processes.add(fake)
       runtime.attach({

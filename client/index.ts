@@ -72,6 +72,7 @@ export async function init(options: InitOptions = {}): Promise<Client<unknown>> 
     log: silent,
     valueBytesMax: valueBytesCap,
     unref: true,
+    isOurs: (swarm) => core.isOurs(swarm),
     onRefused: (_peer, error) => core.refused(error),
   })
   const ringFiles = readable(openRingFiles(run))

@@ -189,17 +189,6 @@ test('who was told the mode of this swarm needs nobody to say it again', (t) => 
   t.is(seen.settled, 0)
 })
 
-test('a swarm made anew in another mode: what was asked of the old one fails', (t) => {
-  const { world, core } = registeredClient(['n1.1'])
-  const [done, seen] = outcome<GetResult>()
-  core.get(key, {}, done)
-  core.closed('n1.1')
-  world.pass(300)
-  grant(world, core, ['n1.2'], { mode: 'siblings' })
-  t.like(seen, { settled: 1, error: { code: 'UNSUPPORTED', definite: true } })
-  t.deepEqual(world.take(), [])
-})
-
 test("the limit of values: the default until somebody has told it, then the swarm's", (t) => {
   const { world, core } = clientWithoutManager([1, 2])
   refuseRegistration('n2.1', core)

@@ -34,6 +34,8 @@ export interface Grant {
   readonly replicas: number
   readonly valueBytesMax: number
   readonly mode: Mode
+  /** Random id, of the ring; undefined where there is none yet. */
+  readonly swarm: string | undefined
 }
 
 export interface RegistrationOptions {
@@ -91,10 +93,11 @@ export class Registration {
   received(message: ClientRegisterOk): void {
     if (this.client === 0) this.client = message.client
     this.valueBytesMax = message.valueBytesMax
-    this.known = { mode: message.mode, swarm: this.options.ringFiles.newest()?.swarm }
+    const swarm = this.options.ringFiles.newest()?.swarm
+    this.known = { mode: message.mode, swarm }
     const goesOn = message.nodes.length === 0 && this.isUnderWay
     if (!goesOn) this.stop()
-    this.options.onGranted({ ...message, client: this.client })
+    this.options.onGranted({ ...message, client: this.client, swarm })
     if (goesOn) this.retryLater()
   }
 
@@ -162,9 +165,9 @@ export class Registration {
     const mode = this.modeOf(ring)
     if (mode === undefined) return this.askForMode(nodes)
     this.stop()
-    const { boot, placement } = ring
+    const { boot, placement, swarm } = ring
     const { replicas } = placement
-    this.options.onGranted({ client, boot, nodes, replicas, valueBytesMax, mode })
+    this.options.onGranted({ client, boot, nodes, replicas, valueBytesMax, mode, swarm })
   }
 
   private modeOf({ chains, swarm }: RingDescription): Mode | undefined {

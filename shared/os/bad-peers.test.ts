@@ -211,7 +211,7 @@ test('a node that does not read is refused more, and may catch up', async (t) =>
   const accepted = new Promise<RawPeer>((resolve) => {
     void rawServer(t, run, 'n2.1', (peer) => {
       peer.socket.pause()
-      peer.write(framesOf({ kind: 'hello.ok', protocol: protocolVersion }))
+      peer.write(framesOf({ kind: 'hello.ok', protocol: protocolVersion, swarm: '' }))
       resolve(peer)
     })
   })

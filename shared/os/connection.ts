@@ -15,10 +15,14 @@ import type { Address, Log } from '../runtime/runtime.js'
 /** Who a connection belongs to; every call comes from an event of the socket. */
 export interface ConnectionOwner {
   readonly self: Address
+  /** What is said of it to whoever connects: see HelloOk. */
+  readonly swarm: string
   readonly log: Log
   readonly frameBytesMax: number
   /** An accepted connection said hello. A text refuses it. */
   greeted(connection: Connection, from: Address, lane: Lane): string | undefined
+  /** The peer of a dialled connection takes it, and is of this swarm. False ends it, with nothing sent. */
+  isOurs(connection: Connection, swarm: string): boolean
   /** A dialled connection may be used. */
   accepted(connection: Connection): void
   /** A dialled connection was refused by a peer that speaks `protocol`. */
@@ -136,6 +140,7 @@ export class Connection {
 
   #greet(message: Message): void {
     if (this.#dialled && message.kind === 'hello.ok') {
+      if (!this.#owner.isOurs(this, message.swarm)) return this.destroy()
       this.#setOpen()
       this.#owner.accepted(this)
     } else if (this.#dialled && message.kind === 'hello.refused') {
@@ -156,7 +161,8 @@ export class Connection {
       this.refuse(refusal)
       return
     }
-    this.#writeNow({ kind: 'hello.ok', protocol: protocolVersion })
+    const { swarm } = this.#owner
+    this.#writeNow({ kind: 'hello.ok', protocol: protocolVersion, swarm })
     this.peer = from
     this.lane = lane
     this.#setOpen()

@@ -200,6 +200,28 @@ test('a peer that comes back is dialled again, without what was lost', async (t)
   t.is(a.told.count('manager closed'), 1)
 })
 
+test('a peer says of which swarm it is, and gets nothing where that is another', async (t) => {
+  const run = runDirectory(t)
+  const ours = await startProcess(t, run, 'n1.1', { swarm: 'ours' })
+  const silent = await startProcess(t, run, 'n2.1')
+  const other = await startProcess(t, run, 'n3.1', { swarm: 'other' })
+  const asked: string[] = []
+  const isOurs = (swarm: string) => {
+    asked.push(swarm)
+    return swarm !== 'other'
+  }
+  const client = await startProcess(t, run, 'c-1', { isOurs })
+  for (const [id, node] of ['n1.1', 'n2.1', 'n3.1'].entries()) {
+    client.runtime.send(node, { kind: 'put.ok', id })
+  }
+  await Promise.all([ours.told.saw('c-1: put.ok'), silent.told.saw('c-1: put.ok')])
+  await client.told.saw('n3.1 closed')
+  t.deepEqual(asked.toSorted(), ['', 'other', 'ours'])
+  t.is(client.told.count('n3.1 opened'), 0)
+  await other.told.saw('c-1 closed')
+  t.deepEqual(other.told.messages, [])
+})
+
 test('both sides may dial at once', async (t) => {
   const run = runDirectory(t)
   const a = await startProcess(t, run, 'n1.1')

@@ -45,6 +45,13 @@ export interface SocketRuntimeOptions {
   readonly connectionsMax?: number
   /** Connections and timers do not keep this process alive: for clients. See `ref`. */
   readonly unref?: boolean
+  /** Random id of the swarm that this process is of; said to whoever connects. Left out: not said. */
+  readonly swarm?: string
+  /**
+   * A dialled peer is of this swarm (empty: it does not say). False: it is sent nothing that waits for
+   * it, and `closed(peer)` follows.
+   */
+  readonly isOurs?: (swarm: string) => boolean
   /** A dialled peer refused us, with the reason as an error; `closed(peer)` follows. */
   readonly onRefused?: (peer: Address, error: GTStoreError) => void
 }
@@ -78,6 +85,8 @@ export class SocketRuntime implements Runtime, ConnectionOwner {
   readonly #run: string
   readonly #connectionsMax: number
   readonly #unref: boolean
+  readonly swarm: string
+  readonly #isOurs: (swarm: string) => boolean
   readonly #onRefused: ((peer: Address, error: GTStoreError) => void) | undefined
   readonly #peers = new Map<Address, Peer>()
   readonly #connections = new Set<Connection>()
@@ -100,6 +109,8 @@ export class SocketRuntime implements Runtime, ConnectionOwner {
     this.#run = options.run
     this.#connectionsMax = options.connectionsMax ?? connectionsMax
     this.#unref = options.unref ?? false
+    this.swarm = options.swarm ?? ''
+    this.#isOurs = options.isOurs ?? (() => true)
     this.#onRefused = options.onRefused
   }
 
@@ -253,6 +264,15 @@ export class SocketRuntime implements Runtime, ConnectionOwner {
 
   greeted(_connection: Connection, from: Address, _lane: Lane): string | undefined {
     return addressForm.test(from) ? undefined : 'the address has another form'
+  }
+
+  isOurs(connection: Connection, swarm: string): boolean {
+    if (this.#closed || this.#isOurs(swarm)) return true
+    this.log.warn(
+      { peer: connection.peer, swarm },
+      'connection closed: the peer is of another swarm',
+    )
+    return false
   }
 
   accepted(connection: Connection): void {

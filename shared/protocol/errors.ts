@@ -28,7 +28,10 @@ export type ErrorCode =
   | 'STORAGE_FAILED'
   /** Too little room is left on the disks of the key's owners: reads go on, writes do not. */
   | 'DISK_FULL'
-  /** Two programs speak different versions of the protocol or of a file format. */
+  /**
+   * Two programs speak different versions of the protocol or of a file format; or another swarm has taken
+   * the place of the one that a client was begun with.
+   */
   | 'VERSION_MISMATCH'
   /** A membership change cannot be done; the message says why. */
   | 'CHANGE_REFUSED'

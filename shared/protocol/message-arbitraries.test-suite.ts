@@ -206,7 +206,7 @@ const fields: {
   }
 } = {
   hello: { protocol: uint, from: text, lane: fc.constantFrom('data', 'control', 'bulk') },
-  'hello.ok': { protocol: uint },
+  'hello.ok': { protocol: uint, swarm: text },
   'hello.refused': { protocol: uint, reason: text },
   error: {
     id,

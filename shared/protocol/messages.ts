@@ -35,6 +35,8 @@ export interface Hello {
 export interface HelloOk {
   readonly kind: 'hello.ok'
   readonly protocol: number
+  /** Random id of the swarm that the accepter is of; empty: it does not say. */
+  readonly swarm: string
 }
 
 /** The accepter, before it closes: another protocol version, or no room. Lost: seen as a close. */
@@ -1077,7 +1079,7 @@ export const messageFields: {
   readonly [K in MessageKind]: readonly [number, Lane, Fields<K>]
 } = {
   hello: [0, 'data', ['protocol', 'from', 'lane']],
-  'hello.ok': [1, 'data', ['protocol']],
+  'hello.ok': [1, 'data', ['protocol', 'swarm']],
   'hello.refused': [2, 'data', ['protocol', 'reason']],
   error: [3, 'data', ['id', 'code', 'definite', 'message', 'met']],
   'client.register': [4, 'control', ['id', 'client']],

@@ -40,7 +40,7 @@ export const messageTypes: {
   }
 } = {
   hello: { protocol: uint, from: text, lane: oneOf('data', 'control', 'bulk') },
-  'hello.ok': { protocol: uint },
+  'hello.ok': { protocol: uint, swarm: text },
   'hello.refused': { protocol: uint, reason: text },
   error: { id, code: errorCode, definite: bool, message: text, met: optionalVersion },
   'client.register': { id, client: uint },
