@@ -10,6 +10,7 @@ import type { Micros, Version } from '../shared/data/version.js'
 import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
 import type { Explain, ExplainReport, Get, Put, Write } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
+import { clientKeyWritesMax } from '../shared/runtime/limits.js'
 import type { Address, CancelTimer } from '../shared/runtime/runtime.js'
 
 export interface GetResult {
@@ -44,19 +45,20 @@ interface RequestBase {
 
 interface WritingBase extends RequestBase {
   readonly value: Uint8Array | null
-  /** When the write was called, and by whom. Its retries carry the same. */
-  readonly stamp: Version
   readonly done: PutDone
 }
 
 /** In mode `latest`: the stamp is the value's version. */
 export interface PutRequest extends WritingBase {
   readonly kind: 'put'
+  readonly stamp: Version
 }
 
 /** In the other modes. */
 export interface WriteRequest extends WritingBase {
   readonly kind: 'write'
+  /** In a chain it is drawn when the write is sent first, and the writes of a key wait for one another. */
+  readonly stamp: Version | (() => Version)
   readonly condition: Condition | null
   readonly context: Uint8Array | null
   /** A second attempt would be a second write: there is none once one may have begun. */
@@ -76,6 +78,8 @@ export interface ExplainRequest extends RequestBase {
 export type CallRequest = PutRequest | WriteRequest | GetRequest | ExplainRequest
 
 export type CallState =
+  /** Behind writes of its key that are in flight. */
+  | 'lined'
   /** Behind the calls that fill the client's in-flight limit. */
   | 'waiting'
   /** No node is known: goes out when one is. */
@@ -88,7 +92,9 @@ export type CallState =
 
 export class Call {
   readonly request: CallRequest
-  state: CallState = 'waiting'
+  state: CallState
+  /** When a write was called, or in a chain sent first, and by whom. Its retries carry the same. */
+  stamp: Version | undefined
   /** Of the attempt that was sent last, or goes out next. */
   id = 0
   /** When the last attempt was sent. */
@@ -96,6 +102,8 @@ export class Call {
   /** Of earlier attempts that were given up without an answer: the first answer counts. */
   older: number[] | undefined
   node: Address = ''
+  /** It is one of the writes of its key that may be in flight: see key-lines.ts. */
+  isCounted = false
   /** Some attempt may have taken effect, or may still. */
   unsure = false
   retries = 0
@@ -108,11 +116,21 @@ export class Call {
 
   constructor(request: CallRequest) {
     this.request = request
+    const isStampedLater = request.kind === 'write' && typeof request.stamp === 'function'
+    this.state = isStampedLater ? 'lined' : 'waiting'
+    if ('stamp' in request && typeof request.stamp !== 'function') this.stamp = request.stamp
     this.checkAt = request.deadline
   }
 
   get isWrite(): boolean {
     return 'stamp' in this.request
+  }
+
+  /** It goes out for the first time. */
+  drawStamp(): void {
+    const { request } = this
+    if (request.kind === 'write' && typeof request.stamp === 'function')
+      this.stamp = request.stamp()
   }
 
   /** See WriteRequest. */
@@ -132,7 +150,9 @@ export class Call {
         return { kind: 'get', id, key, r: quorum, born, deadline }
       }
       case 'write': {
-        const { key, value, stamp, condition, context, quorum, deadline } = request
+        const { key, value, condition, context, quorum, deadline } = request
+        const { stamp } = this
+        if (stamp === undefined) throw new Error('a write is sent that was not stamped')
         return { kind: 'write', id, key, value, stamp, condition, context, w: quorum, deadline }
       }
       case 'explain': {
@@ -157,6 +177,10 @@ export class Call {
   expired(): GTStoreError {
     const ms = Math.round((this.request.deadline - this.request.born) / 1000)
     const last = this.lastError
+    if (this.state === 'lined') {
+      const why = `${clientKeyWritesMax} writes of this key were in flight`
+      return this.error('TIMEOUT', `not sent within ${ms} ms: ${why}`)
+    }
     if (this.state === 'waiting')
       return this.error('OVERLOADED', `not sent within ${ms} ms: too many calls in flight`)
     if (this.state === 'sent' || this.unsure)

@@ -3,15 +3,15 @@
  * to another node when that one dies, refuses, finds too few owners or stays silent. A write that
  * keeps siblings goes out again only while it surely did not happen: a second one would be another.
  *
- * A call is either waiting for a place (see clientInFlightMax) or among those in flight. The hot
- * path, from `add` to the first answer, holds no timer, promise or copy: one coarse sweep looks
- * after deadlines and silent nodes, and passes over all calls only when the earliest of them is
- * due. Pauses before retries have timers of their own, since they are rare and finer than the
+ * A call is either waiting for a place (see clientInFlightMax, for some writes first that of their key:
+ * key-lines.ts) or among those in flight. The hot path, from `add` to the first answer, holds no timer,
+ * promise or copy: one coarse sweep looks after deadlines and silent nodes, and passes over all calls
+ * only when the earliest of them is due. Pauses before retries have timers of their own, since they are rare and finer than the
  * sweep.
  */
-import { formatVersion, type Micros } from '../shared/data/version.js'
+import type { Micros } from '../shared/data/version.js'
 import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
-import type { ErrorReply, ExplainOk, GetOk, PutOk, WriteOk } from '../shared/protocol/messages.js'
+import type { ErrorReply } from '../shared/protocol/messages.js'
 import { InFlight } from '../shared/runtime/in-flight.js'
 import {
   attemptsCount,
@@ -24,12 +24,11 @@ import {
   unavailableRetryMs,
 } from '../shared/runtime/limits.js'
 import type { Address, Millis, Runtime } from '../shared/runtime/runtime.js'
+import { type Answer, conditionFailed, isAnswered, tell } from './answers.js'
 import { Call, type CallRequest } from './calls.js'
+import { KeyLines } from './key-lines.js'
 import type { Routes } from './routes.js'
 import { WaitingLine } from './waiting-line.js'
-
-/** What a node says where a call succeeded. */
-export type Answer = PutOk | GetOk | WriteOk | ExplainOk
 
 export interface DispatcherOptions {
   readonly runtime: Runtime
@@ -46,6 +45,7 @@ export class Dispatcher {
   private readonly options: DispatcherOptions
   private readonly inFlight = new InFlight<Call>()
   private readonly waiting = new WaitingLine<Call>((call) => call.state === 'settled')
+  private readonly keyLines = new KeyLines()
   /** Calls in flight, sent or not; a call may have several ids. */
   private begun = 0
   /** Nodes whose connection was established: what was sent to others was surely not received. */
@@ -67,14 +67,16 @@ export class Dispatcher {
   }
 
   get pending(): number {
-    return this.begun + this.waiting.size
+    return this.begun + this.waitingCount
   }
 
   add(request: CallRequest): Call {
     const call = new Call(request)
-    if (this.begun < clientInFlightMax) this.begin(call)
-    else if (this.waiting.size < clientWaitingMax) this.waiting.push(call)
-    else this.refuse(call)
+    const hasPassed = call.state !== 'lined' || this.keyLines.pass(call)
+    if (hasPassed && this.begun < clientInFlightMax) this.begin(call)
+    else if (this.waitingCount >= clientWaitingMax) this.refuse(call)
+    else if (hasPassed) this.wait(call)
+    else this.keyLines.push(call)
     if (call.checkAt < this.earliest) this.earliest = call.checkAt
     if (!this.sweeping) this.scheduleSweep()
     return call
@@ -97,7 +99,7 @@ export class Dispatcher {
 
   /** What is pending was asked of a swarm that is no more. */
   failAll(code: ErrorCode, message: string): void {
-    for (const call of [...this.waiting.all(), ...this.all()]) {
+    for (const call of this.everyone()) {
       if (call.state === 'settled') continue
       if (call.state === 'sent' && !this.reached.has(call.node)) this.concludeAttempt(call)
       this.fail(call, call.error(code, message))
@@ -172,14 +174,25 @@ export class Dispatcher {
     }
   }
 
+  private get waitingCount(): number {
+    return this.waiting.size + this.keyLines.size
+  }
+
+  private wait(call: Call): void {
+    call.state = 'waiting'
+    this.waiting.push(call)
+  }
+
   private begin(call: Call): void {
     this.begun++
     call.id = this.inFlight.add(call)
+    call.drawStamp()
     this.transmit(call)
   }
 
   private refuse(call: Call): void {
     call.state = 'settled'
+    this.keyLines.leave(call)
     const message = `${clientWaitingMax} calls wait already; await some of them first`
     const error = new GTStoreError('OVERLOADED', message)
     this.runtime.after(0, 'client.refused', () => call.request.done(error))
@@ -187,9 +200,9 @@ export class Dispatcher {
 
   private transmit(call: Call): void {
     const now = this.runtime.hostMicros()
-    const { request } = call
-    if ('stamp' in request && request.stamp.micros > now) {
-      this.pause(call, Math.ceil((request.stamp.micros - now) / 1000))
+    const { stamp } = call
+    if (stamp !== undefined && stamp.micros > now) {
+      this.pause(call, Math.ceil((stamp.micros - now) / 1000))
       return
     }
     // A retry goes behind the node that failed it; without one, to the forwarder.
@@ -307,13 +320,17 @@ export class Dispatcher {
 
   private sweepAll(now: Micros): void {
     this.earliest = Number.POSITIVE_INFINITY
-    for (const call of [...this.all(), ...this.waiting.all()]) {
+    for (const call of this.everyone()) {
       if (call.state === 'settled') continue
       if (now >= call.request.deadline) this.fail(call, call.expired())
       else if (now >= call.checkAt) this.lookAt(call, now)
     }
-    for (const call of [...this.all(), ...this.waiting.all()])
-      this.earliest = Math.min(this.earliest, call.checkAt)
+    for (const call of this.everyone()) this.earliest = Math.min(this.earliest, call.checkAt)
+  }
+
+  /** Those that wait first: none of them is to take the place of one that fails just before it. */
+  private everyone(): Call[] {
+    return [...this.keyLines.all(), ...this.waiting.all(), ...this.all()]
   }
 
   /** Each call in flight once, in an order that repeats. */
@@ -328,12 +345,12 @@ export class Dispatcher {
   }
 
   private settle(call: Call): void {
-    if (call.state === 'waiting') {
-      call.state = 'settled'
-      this.waiting.removed()
-      return
-    }
+    const { state } = call
     call.state = 'settled'
+    if (state === 'lined') return this.keyLines.removed(call)
+    const next = this.keyLines.leave(call)
+    if (next !== undefined) this.wait(next)
+    if (state === 'waiting') return this.waiting.removed()
     this.begun--
     this.inFlight.delete(call.id)
     if (call.older !== undefined) for (const id of call.older) this.inFlight.delete(id)
@@ -347,39 +364,4 @@ export class Dispatcher {
     }
     if (this.pending === 0) this.options.onIdle()
   }
-}
-
-/** On the path of every answer: to look the kind up in a table takes some 30 ns more. */
-function isAnswered({ kind }: CallRequest, message: Answer): boolean {
-  switch (message.kind) {
-    case 'put.ok':
-      return kind === 'put'
-    case 'get.ok':
-      return kind === 'get'
-    case 'write.ok':
-      return kind === 'write'
-    case 'explain.ok':
-      return kind === 'explain'
-  }
-}
-
-/** The answer is of the request's kind. */
-function tell(request: CallRequest, message: Answer): void {
-  if (request.kind === 'put') request.done(undefined, request.stamp)
-  else if (request.kind === 'get' && message.kind === 'get.ok')
-    request.done(undefined, found(message))
-  else if (request.kind === 'write' && message.kind === 'write.ok')
-    request.done(undefined, message.version)
-  else if (request.kind === 'explain' && message.kind === 'explain.ok')
-    request.done(undefined, message.report)
-}
-
-function found(message: GetOk) {
-  const { value, version, node } = message
-  return value === null || version === null ? undefined : { value, version, node }
-}
-
-function conditionFailed({ message, met }: ErrorReply): GTStoreError {
-  const version = met && formatVersion(met)
-  return new GTStoreError('CONDITION_FAILED', message, { version })
 }

@@ -13,7 +13,7 @@ import { decodeSiblings, encodeContext } from '../shared/data/siblings.js'
 import { formatVersion, type Micros, type Version } from '../shared/data/version.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import type { Millis, Runtime } from '../shared/runtime/runtime.js'
-import type { Call, CallRequest, ExplainDone, GetDone, GetResult, PutDone } from './calls.js'
+import type { Call, ExplainDone, GetDone, GetResult, PutDone, WriteRequest } from './calls.js'
 import type { Dispatcher } from './dispatcher.js'
 import { callRefusal, modeRefusal } from './refusals.js'
 import type { Grant } from './registration.js'
@@ -77,12 +77,19 @@ export class Operations {
       const decide: Decide = (found) => (found === undefined ? missing() : undefined)
       return this.readThenWrite(grant, key, value, options, decide, done)
     }
-    const stamp = this.options.stamps.next(boot)
+    const { stamps } = this.options
+    if (mode === 'chain') {
+      const born = this.runtime.hostMicros()
+      const deadline = this.deadlineOf(born, options.timeoutMs)
+      const writing = { mode, key, value, stamp: () => stamps.next(boot), born, deadline, done }
+      return this.cancelOf(this.dispatcher.add(writeOf(writing, options)))
+    }
+    const stamp = stamps.next(boot)
     const born = stamp.micros
     const deadline = this.deadlineOf(born, options.timeoutMs)
-    if (mode !== 'latest') {
-      const call = { mode, key, value, stamp, born, deadline, done }
-      return this.cancelOf(this.dispatcher.add(writeOf(call, options)))
+    if (mode === 'siblings') {
+      const writing = { mode, key, value, stamp, born, deadline, done }
+      return this.cancelOf(this.dispatcher.add(writeOf(writing, options)))
     }
     const quorum = options.w ?? 0
     return this.cancelOf(
@@ -222,13 +229,13 @@ interface Writing {
   readonly mode: Mode
   readonly key: Uint8Array
   readonly value: Uint8Array | null
-  readonly stamp: Version
+  readonly stamp: WriteRequest['stamp']
   readonly born: Micros
   readonly deadline: Micros
   readonly done: PutDone
 }
 
-function writeOf({ mode, ...writing }: Writing, options: PutOptions): CallRequest {
+function writeOf({ mode, ...writing }: Writing, options: PutOptions): WriteRequest {
   const { w: quorum = 0, condition = null, context = null } = options
   const once = mode === 'siblings'
   // What a read has decided before, nobody need decide again.

@@ -22,7 +22,10 @@ export type ErrorCode =
   /** The client was finalized, or the call aborted by its signal. */
   | 'CLOSED'
   | 'ABORTED'
-  /** The message was too long on its way (see maxFlightMs), or stamped ahead of the clock. */
+  /**
+   * The message was too long on its way (see maxFlightMs), or stamped ahead of the clock. In a chain also,
+   * and then indefinite: the write is older than the requests that its key remembers.
+   */
   | 'EXPIRED'
   /** The disk refused a write or a sync. */
   | 'STORAGE_FAILED'

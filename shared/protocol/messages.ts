@@ -117,7 +117,7 @@ export interface Write {
   readonly key: Uint8Array
   /** null deletes. */
   readonly value: Uint8Array | null
-  /** When the write was called, and by whom: names it. Not the version that the value gets. */
+  /** When it was called, in a chain first sent, and by whom: names it. Not the version that it gets. */
   readonly stamp: Version
   /** Chain alone: what the key must be like. */
   readonly condition: Condition | null

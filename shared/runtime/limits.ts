@@ -53,6 +53,11 @@ export const managerRetryMs = 200
 export const refusedRetryMs = 2_000
 /** Requests a client keeps in flight; later calls wait their turn. */
 export const clientInFlightMax = 4_096
+/**
+ * Writes of one key in a chain that a client keeps in flight, a sixteenth of chainRequestsMax: so many
+ * clients may write it at once. More in flight would not make them faster.
+ */
+export const clientKeyWritesMax = 16
 /** Requests a node coordinates or forwards at once; more are refused as overloaded. */
 export const nodeInFlightMax = 65_536
 /** Bytes of values that the gets in flight at a node have read; past it more are refused. */
