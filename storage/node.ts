@@ -130,15 +130,10 @@ export class StorageNode implements Process, Desk {
       highestEpoch: () => this.keeper.highestEpoch,
       evicted: () => this.evicted(),
     })
-    this.router = new Router(this, {
-      boot,
-      swarm: options.swarm,
-      valueBytesMax: options.valueBytesMax,
-      isAdopting: () => this.keeper.isAdopting,
-    })
+    const isAdopting = () => this.keeper.isAdopting
+    this.router = new Router(this, { ...options, isAdopting })
     this.replica = new Replica(this, boot)
     this.source = new HandoffSource(this)
-    const isAdopting = () => this.keeper.isAdopting
     this.receiver = new HandoffReceiver(this, (plan) => this.receivedPlan(plan), isAdopting)
     this.departure = new Departure({
       ...options,
