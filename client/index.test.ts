@@ -147,6 +147,32 @@ test('options that are none are refused before anything is sent', async (t) => {
   t.is(sent, 0)
 })
 
+test('an option that a method does not know is refused, and the known ones are named', async (t) => {
+  const swarm = await fakeSwarm(t)
+  const store = finalized(t, await init({ dir: swarm.run }))
+  const misspelt = (method: string, names: string) => ({
+    instanceOf: GTStoreError,
+    code: 'INVALID_ARGUMENT',
+    message: `${method} has no option "ifabsent", it has ${names}`,
+  })
+  const options = { ifabsent: true } as never
+  const ofWrites = 'signal, timeoutMs, valueEncoding, w'
+  const ofPut = `context, ifAbsent, ifPresent, ifVersion, ${ofWrites}`
+  await t.throwsAsync(store.put('k', 'v', options), misspelt('put', ofPut))
+  const ofGet = 'r, signal, timeoutMs, valueEncoding'
+  await t.throwsAsync(store.get('k', options), misspelt('get', ofGet))
+  await t.throwsAsync(store.read('k', options), misspelt('get', ofGet))
+  await t.throwsAsync(store.explain('k', options), misspelt('explain', ofGet))
+  await t.throwsAsync(store.create('k', 'v', options), misspelt('create', ofWrites))
+  const ofUpdate = `context, ifVersion, ${ofWrites}`
+  await t.throwsAsync(store.update('k', 'v', options), misspelt('update', ofUpdate))
+  const ofDelete = 'context, ifPresent, ifVersion, signal, timeoutMs, w'
+  await t.throwsAsync(store.delete('k', options), misspelt('delete', ofDelete))
+  const ofInit = 'dir, signal, swarm, timeoutMs, valueEncoding, via'
+  const begun = init({ dir: swarm.run, ifabsent: true } as never)
+  await t.throwsAsync(begun, misspelt('init', ofInit))
+})
+
 test('finalize lets pending calls end, then every call fails', async (t) => {
   const swarm = await fakeSwarm(t)
   const store = await init({ dir: swarm.run })
@@ -248,6 +274,9 @@ test('directories that are not to be trusted, and options that make no sense', a
   }
   await t.throwsAsync(init({ dir: run, valueEncoding: 'xml' as 'utf8' }), refused)
   await t.throwsAsync(init({ dir: run, swarm: 'a/b' }), refused)
+  const texts = { ...refused, message: /is 5, not a string/ }
+  await t.throwsAsync(init({ dir: run, swarm: 5 as never }), texts)
+  await t.throwsAsync(init({ dir: run, via: 5 as never }), texts)
   await t.throwsAsync(init({ dir: '' }), { ...refused, message: /dir is empty/ })
   await t.throwsAsync(init({ dir: run, via: 'n9' }), { code: 'NOT_FOUND', message: /n9/ })
 })

@@ -24,8 +24,9 @@ import type { Log } from '../shared/runtime/runtime.js'
 import type { Client, InitOptions } from './api.js'
 import { ClientCore } from './core.js'
 import { encodingNamed } from './encodings.js'
+import { checkOptions, checkText } from './options.js'
 import { timeoutRefusal } from './refusals.js'
-import { aborted, cancelOn, checkOptions } from './signals.js'
+import { aborted, cancelOn } from './signals.js'
 import { type Connections, SwarmClient } from './swarm-client.js'
 
 export type { Mode } from '../shared/data/mode.js'
@@ -57,12 +58,14 @@ export function init(options?: InitOptions<'utf8'>): Promise<Client<string>>
 export function init(options: InitOptions<'buffer'>): Promise<Client<Uint8Array, Buffer>>
 export function init<T = unknown>(options: InitOptions<'json' | 'cbor'>): Promise<Client<T>>
 export async function init(options: InitOptions = {}): Promise<Client<unknown>> {
-  checkOptions(options)
+  checkOptions('init', options)
   const { timeoutMs = callTimeoutMs, valueEncoding = 'utf8', via, signal } = options
   const encoding = encodingNamed(valueEncoding)
   const refusal = timeoutRefusal(timeoutMs)
   if (refusal !== undefined) throw refusal
-  const { run } = swarmDirectories(options)
+  checkText('swarm', options.swarm)
+  checkText('via', via)
+  const { run } = swarmDirectories({ swarm: options.swarm, dir: options.dir })
   checkRunDirectory(run)
   const writer = randomBytes(8).toString('hex')
   const runtime = await openSocketRuntime({

@@ -31,7 +31,7 @@ export function callRefusal(
 /** A write must not be on its way for longer than maxFlightMs; a time it had not would mislead. */
 export function timeoutRefusal(timeoutMs: Millis): GTStoreError | undefined {
   if (typeof timeoutMs === 'number' && 1 <= timeoutMs && timeoutMs <= maxFlightMs) return undefined
-  return invalid(`timeoutMs is ${timeoutMs}, it must be a number from 1 to ${maxFlightMs}`)
+  return invalid(`timeoutMs is ${shown(timeoutMs)}, it must be a number from 1 to ${maxFlightMs}`)
 }
 
 /** A chain may be shorter than N for a while: a number of members is not for the caller to ask. */
@@ -46,7 +46,7 @@ function quorumRefusal(
     return unsupported(`${name} is for quorum replication: ${why}; leave it out`)
   }
   if (Number.isInteger(quorum) && 1 <= quorum && quorum <= replicas) return undefined
-  return invalid(`${name} is ${quorum}, it must be a whole number from 1 to N=${replicas}`)
+  return invalid(`${name} is ${shown(quorum)}, it must be a whole number from 1 to N=${replicas}`)
 }
 
 /** What only another mode has. */
@@ -55,15 +55,23 @@ export function modeRefusal(
   condition: Condition | undefined,
   context: Uint8Array | undefined,
 ): GTStoreError | undefined {
-  if (context !== undefined && mode !== 'siblings') {
-    const message = `a context means nothing in mode ${mode}: \`up --conflicts siblings\` has them`
-    return unsupported(message)
-  }
+  if (context !== undefined && mode !== 'siblings') return contextRefusal(mode)
   if (condition === undefined || condition.is === 'present' || mode === 'chain') return undefined
   const name = condition.is === 'absent' ? 'ifAbsent' : 'ifVersion'
   return unsupported(
     `${name} needs one process that decides: \`up --replication chain\` has it, mode ${mode} has not`,
   )
+}
+
+export function contextRefusal(mode: Mode): GTStoreError {
+  return unsupported(
+    `a context means nothing in mode ${mode}: \`up --conflicts siblings\` has them`,
+  )
+}
+
+/** As it was given, for a message about it. */
+export function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }
 
 export function invalid(message: string): GTStoreError {

@@ -18,7 +18,8 @@ import { contextText } from './contexts.js'
 import type { Cancel, ClientCore, GetResult } from './core.js'
 import { type Encoding, encodingNamed, keyBytes, type ValueEncoding } from './encodings.js'
 import { explanationOf } from './explanation.js'
-import { aborted, cancelOn, checkOptions } from './signals.js'
+import { checkOptions, type Method } from './options.js'
+import { aborted, cancelOn } from './signals.js'
 import { wishOf } from './wishes.js'
 
 /** The sockets, as far as the client cares. */
@@ -59,10 +60,10 @@ export class SwarmClient implements Client<unknown> {
 
   put(key: Key, value: unknown, options: PutOptions & Encoded = {}): Promise<Written> {
     return new Promise((resolve, reject) => {
-      checkOptions(options)
+      checkOptions('put', options)
       let release: (() => void) | undefined
       const name = keyBytes(key)
-      const wish = wishOf(name, options)
+      const wish = wishOf(name, options, this.mode)
       const bytes = this.#encodingOf(options).encode(value)
       this.#begin(options.signal)
       const cancel = this.#core.put(name, bytes, wish, (error, version) => {
@@ -77,7 +78,7 @@ export class SwarmClient implements Client<unknown> {
 
   get(key: Key, options: GetOptions & Encoded = {}): Promise<Found<unknown> | undefined> {
     return new Promise((resolve, reject) => {
-      checkOptions(options)
+      checkOptions('get', options)
       let release: (() => void) | undefined
       const encoding = this.#encodingOf(options)
       const name = keyBytes(key)
@@ -94,7 +95,7 @@ export class SwarmClient implements Client<unknown> {
   }
 
   create(key: Key, value: unknown, options: WriteOptions & Encoded = {}): Promise<Written> {
-    return this.#call(options, () => {
+    return this.#call('create', options, () => {
       const { w, timeoutMs } = options
       const bytes = this.#encodingOf(options).encode(value)
       const name = keyBytes(key)
@@ -106,11 +107,11 @@ export class SwarmClient implements Client<unknown> {
   }
 
   update(key: Key, value: unknown, options: UpdateOptions & Encoded = {}): Promise<Written> {
-    return this.#call(options, () => {
+    return this.#call('update', options, () => {
       // Which version it must have says already that it must have one.
       const ifPresent = options.ifVersion === undefined ? true : undefined
       const name = keyBytes(key)
-      const wish = { ...wishOf(name, { ...options, ifPresent }), supersedesRead: true }
+      const wish = { ...wishOf(name, { ...options, ifPresent }, this.mode), supersedesRead: true }
       const bytes = this.#encodingOf(options).encode(value)
       return (done) =>
         this.#core.put(name, bytes, wish, (error, version) => {
@@ -130,15 +131,15 @@ export class SwarmClient implements Client<unknown> {
   }
 
   delete(key: Key, options: DeleteOptions = {}): Promise<{ existed: boolean }> {
-    return this.#call(options, () => {
+    return this.#call('delete', options, () => {
       const name = keyBytes(key)
-      const wish = wishOf(name, options)
+      const wish = wishOf(name, options, this.mode)
       return (done) => this.#core.delete(name, wish, done)
     })
   }
 
   explain(key: Key, options: GetOptions & Encoded = {}): Promise<Explanation<unknown>> {
-    return this.#call(options, () => {
+    return this.#call('explain', options, () => {
       const encoding = this.#encodingOf(options)
       const name = keyBytes(key)
       return (done) =>
@@ -162,9 +163,9 @@ export class SwarmClient implements Client<unknown> {
   }
 
   /** `prepare` checks the arguments, and gives what begins the call; the rarer calls go this way. */
-  #call<T>(options: CallOptions, prepare: () => Begin<T>): Promise<T> {
+  #call<T>(method: Method, options: CallOptions, prepare: () => Begin<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      checkOptions(options)
+      checkOptions(method, options)
       let release: (() => void) | undefined
       const begin = prepare()
       this.#begin(options.signal)

@@ -76,18 +76,49 @@ test('wishes that make no sense are refused before anything is sent', async (t) 
     { ifVersion: 'newest' },
     { ifVersion: 5 as never },
     { ifAbsent: 1 as never },
-    { context: 'not base64url!' },
-    { context: 'AAAA' },
-    { context: 7 as never },
+    { ifAbsent: 'false' as never },
+    { ifversion: version } as never,
   ] as PutOptions[]) {
     await t.throwsAsync(store.put('k', 'v', options), refused, JSON.stringify(options))
     await t.throwsAsync(store.delete('k', options), refused, JSON.stringify(options))
   }
   await t.throwsAsync(store.update('k', 'v', null as never), refused)
   await t.throwsAsync(store.create('k', 'v', null as never), refused)
+  for (const options of [{ ifVersion: version }, { ifPresent: true }, { context: 'AAAA' }]) {
+    await t.throwsAsync(store.create('k', 'v', options as never), refused, JSON.stringify(options))
+  }
+  await t.throwsAsync(store.delete('k', { ifAbsent: true } as never), {
+    ...refused,
+    message: /delete has no option "ifAbsent", it has context, ifPresent, ifVersion, signal/,
+  })
+  const quoted = { ...refused, message: 'ifAbsent is "false", neither true nor false' }
+  await t.throwsAsync(store.put('k', 'v', { ifAbsent: 'false' as never }), quoted)
+  const empty = { ...refused, message: 'ifVersion is "", not a version of a get' }
+  await t.throwsAsync(store.put('k', 'v', { ifVersion: '' }), empty)
   t.deepEqual(writes, [])
-  const unknown = { condition: 5 } as PutOptions
-  await t.notThrowsAsync(store.put('k', 'v', unknown), 'no word of the library')
+  const undefineds = { ifabsent: undefined, condition: undefined } as PutOptions
+  await t.notThrowsAsync(store.put('k', 'v', undefineds), 'what is undefined was not given')
+})
+
+test('a context that is none, and one in a mode that has none', async (t) => {
+  const junk = ['not base64url!', 'AAAA', 7 as never]
+  const [swarm, store] = await openIn(t, 'siblings')
+  const writes = writesOf(swarm)
+  for (const context of junk) {
+    const refused = { code: 'INVALID_ARGUMENT', message: /not one that a get gave/ }
+    await t.throwsAsync(store.put('k', 'v', { context }), refused)
+    await t.throwsAsync(store.delete('k', { context }), refused)
+  }
+  t.deepEqual(writes, [])
+  for (const mode of ['latest', 'chain'] as const) {
+    const [, other] = await openIn(t, mode)
+    for (const context of junk) {
+      const refused = { code: 'UNSUPPORTED', message: new RegExp(`nothing in mode ${mode}`) }
+      await t.throwsAsync(other.put('k', 'v', { context }), refused)
+      await t.throwsAsync(other.update('k', 'v', { context }), refused)
+      await t.throwsAsync(other.delete('k', { context }), refused)
+    }
+  }
 })
 
 test('siblings: get decodes all of them, and its context goes back as it came', async (t) => {
