@@ -2,7 +2,7 @@
 import type { Mode } from '../shared/data/mode.js'
 import type { ValueEncoding, ValueTypes } from './encodings.js'
 
-/** Keys are bytes; a string stands for its UTF-8. 1 to 1024 bytes. */
+/** Keys are bytes; a string stands for its UTF-8, and must be well-formed. 1 to 1024 bytes. */
 export type Key = string | Uint8Array
 
 export interface InitOptions<E extends ValueEncoding = ValueEncoding> {
@@ -141,7 +141,7 @@ export interface Written {
 
 /**
  * A connection to a swarm; to that one: once another is found in its place, every call fails with
- * VERSION_MISMATCH. Any number of calls may run at once; calls on one key that overlap have
+ * VERSION_MISMATCH. An option that a method does not know fails with INVALID_ARGUMENT. Any number of calls may run at once; calls on one key that overlap have
  * no order among them. Every call ends with a result or a GTStoreError whose `definite` says
  * whether the write surely did not happen.
  */

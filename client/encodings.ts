@@ -1,7 +1,8 @@
+/// <reference lib="es2024.string" />
 /**
  * How values become bytes and back, chosen by name as in Level. A value that does not fit its
  * encoding is refused, in both directions: bytes that are not UTF-8 would otherwise come back
- * silently changed.
+ * silently changed, and so would half a surrogate pair, for which UTF-8 has no bytes.
  */
 import { isUtf8 } from 'node:buffer'
 import { Encoder } from 'cbor-x'
@@ -30,6 +31,7 @@ const cbor = new Encoder({ useRecords: false, variableMapSize: true, copyBuffers
 const utf8: Encoding = {
   encode(value) {
     if (typeof value !== 'string') throw unfit('utf8', 'not a string')
+    if (!value.isWellFormed()) throw unfit('utf8', loneSurrogate)
     return Buffer.from(value)
   },
   decode(bytes) {
@@ -68,10 +70,12 @@ const cborEncoding: Encoding = {
   encode(value) {
     if (value === undefined) throw unfit('cbor', 'undefined')
     // A copy: the encoder goes on writing into the same buffer.
-    return attempt(
+    const bytes = attempt(
       () => Buffer.from(cbor.encode(value)),
       (reason) => unfit('cbor', reason),
     )
+    if (mayHoldSurrogate(bytes) && holdsSurrogate(value)) throw unfit('cbor', loneSurrogate)
+    return bytes
   },
   decode(bytes) {
     return attempt(
@@ -95,11 +99,31 @@ export function encodingNamed(name: string): Encoding {
   throw new GTStoreError('INVALID_ARGUMENT', `valueEncoding is '${name}', it must be of ${names}`)
 }
 
-/** Throws INVALID_ARGUMENT for what is neither a string nor bytes. */
+/** Throws INVALID_ARGUMENT for what is neither a string nor bytes, or a string that is no Unicode. */
 export function keyBytes(key: string | Uint8Array): Uint8Array {
-  if (typeof key === 'string') return Buffer.from(key)
+  if (typeof key === 'string') {
+    if (!key.isWellFormed())
+      throw new GTStoreError('INVALID_ARGUMENT', `the key is ${loneSurrogate}`)
+    return Buffer.from(key)
+  }
   if (key instanceof Uint8Array) return key
   throw new GTStoreError('INVALID_ARGUMENT', 'the key is neither a string nor bytes')
+}
+
+const loneSurrogate = 'not well-formed Unicode: it holds half a surrogate pair'
+
+/** The encoder makes of half a pair either its own three bytes, from 0xed on, or those of U+FFFD. */
+function mayHoldSurrogate(bytes: Uint8Array): boolean {
+  return bytes.includes(0xed) || bytes.includes(0xef)
+}
+
+/** In any text within a value that the encoder has taken, so one without cycles. */
+function holdsSurrogate(value: unknown): boolean {
+  if (typeof value === 'string') return !value.isWellFormed()
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
+  if (value instanceof Map) return [...value].some(holdsSurrogate)
+  if (Array.isArray(value) || value instanceof Set) return [...value].some(holdsSurrogate)
+  return Object.entries(value).some(holdsSurrogate)
 }
 
 function view(bytes: Uint8Array): Buffer {

@@ -173,6 +173,30 @@ test('an option that a method does not know is refused, and the known ones are n
   await t.throwsAsync(begun, misspelt('init', ofInit))
 })
 
+test('half a surrogate pair has no bytes: it would become another key, or another value', async (t) => {
+  const { run } = await fakeSwarm(t)
+  const store = finalized(t, await init({ dir: run }))
+  const refused = { instanceOf: GTStoreError, code: 'INVALID_ARGUMENT', message: /surrogate/ }
+  for (const half of ['\ud800', 'a\udc00', `${'x'.repeat(100)}\ud800b`]) {
+    await t.throwsAsync(store.put(half, 'v'), refused)
+    await t.throwsAsync(store.get(half, { valueEncoding: 'json' }), refused)
+    await t.throwsAsync(store.delete(half), refused)
+    await t.throwsAsync(store.put('k', half), refused)
+    const values = [half, [half], { [half]: 1 }, { a: [{ b: half }] }, new Map([[half, 1]])]
+    for (const value of [...values, new Set([half])]) {
+      await t.throwsAsync(store.put('k', value, { valueEncoding: 'cbor' }), refused)
+    }
+    await store.put('k', { [half]: half }, { valueEncoding: 'json' })
+    const found = await store.get('k', { valueEncoding: 'json' })
+    t.deepEqual(found?.value, { [half]: half }, 'JSON escapes it')
+  }
+  const whole = '\u{1f600} \ufffd \ud7ff'
+  await store.put(whole, whole)
+  t.is((await store.get(whole))?.value, whole)
+  await store.put('k', { whole, bytes: Buffer.from([0xed, 0xef]) }, { valueEncoding: 'cbor' })
+  t.like((await store.get('k', { valueEncoding: 'cbor' }))?.value, { whole })
+})
+
 test('finalize lets pending calls end, then every call fails', async (t) => {
   const swarm = await fakeSwarm(t)
   const store = await init({ dir: swarm.run })
