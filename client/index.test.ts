@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -195,6 +195,29 @@ test('half a surrogate pair has no bytes: it would become another key, or anothe
   t.is((await store.get(whole))?.value, whole)
   await store.put('k', { whole, bytes: Buffer.from([0xed, 0xef]) }, { valueEncoding: 'cbor' })
   t.like((await store.get('k', { valueEncoding: 'cbor' }))?.value, { whole })
+})
+
+test('any number of calls may share a signal', async (t) => {
+  const swarm = await fakeSwarm(t)
+  const store = finalized(t, await init({ dir: swarm.run }))
+  const warnings: Error[] = []
+  const warned = (warning: Error) => warnings.push(warning)
+  process.on('warning', warned)
+  t.teardown(() => process.off('warning', warned))
+  const controller = new AbortController()
+  const { signal } = controller
+  const names = Array.from({ length: 20 }, (_, index) => `k${index}`)
+  for (let round = 0; round < 2; round++) {
+    await Promise.all(names.map((name) => store.put(name, 'v', { signal })))
+    t.is(getEventListeners(signal, 'abort').length, 0)
+  }
+  swarm.handler = () => false
+  const gets = names.map((name) => store.get(name, { signal }))
+  t.is(getEventListeners(signal, 'abort').length, 1)
+  controller.abort(new Error('enough'))
+  for (const get of gets) await t.throwsAsync(get, { code: 'ABORTED' })
+  await new Promise((resolve) => setImmediate(resolve))
+  t.deepEqual(warnings, [])
 })
 
 test('finalize lets pending calls end, then every call fails', async (t) => {
