@@ -546,8 +546,7 @@ test('the sibling limit refuses puts, definitely, and never merges', (t) => {
 
 test('siblings have at most twice the bytes of the largest value', (t) => {
   const cluster = fiveNodes()
-  const large = 'x'.repeat(1024)
-  for (const value of [large, large]) cluster.write('c-1', 'n1.1', key, value)
+  for (const large of ['x', 'y']) cluster.write('c-1', 'n1.1', key, large.repeat(1024))
   cluster.run()
   t.is(outcome(cluster.answer('c-1')), 'write.ok')
   cluster.write('c-1', 'n1.1', key, 'y')
