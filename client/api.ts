@@ -141,9 +141,9 @@ export interface Written {
 
 /**
  * A connection to a swarm; to that one: once another is found in its place, every call fails with
- * VERSION_MISMATCH. An option that a method does not know fails with INVALID_ARGUMENT. Any number of calls may run at once; calls on one key that overlap have
- * no order among them. Every call ends with a result or a GTStoreError whose `definite` says
- * whether the write surely did not happen.
+ * VERSION_MISMATCH. Any number of calls may run at once; calls on one key that overlap have no order
+ * among them. Every call ends with a result or a GTStoreError whose `definite` says whether the write
+ * surely did not happen. An option that a method does not know is refused with INVALID_ARGUMENT.
  */
 export interface Client<Put = string, Got = Put> extends AsyncDisposable {
   /** The swarm's number for this client; 0 where neither the manager nor a node could give one. */

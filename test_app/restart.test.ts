@@ -1,4 +1,5 @@
 /** What was acknowledged survives the end of every process, gentle or not; clients survive it too. */
+import { mkdirSync, rmSync } from 'node:fs'
 import test from 'ava'
 import { connect, differing, each, startSwarm } from './swarm.fixture.js'
 
@@ -58,6 +59,30 @@ test.serial('down and up keep all data, and an open client works on', async (t) 
     before.nodes.map(({ id, vnodes }) => ({ id, vnodes })),
   )
 })
+
+test.serial(
+  'another swarm in the same directories is not the one a client was begun with',
+  async (t) => {
+    t.timeout(90_000)
+    const nodes = 3
+    const swarm = await startSwarm(t, { nodes })
+    const [used, idle] = [await connect(t, swarm), await connect(t, swarm)]
+    await used.put('key', 'value')
+    await swarm.down()
+    rmSync(swarm.data, { recursive: true })
+    mkdirSync(swarm.data, { mode: 0o700 })
+    await swarm.startManager()
+    for (let node = 0; node < nodes; node++) swarm.spawnNode()
+    await swarm.settled(nodes)
+    const refused = { code: 'VERSION_MISMATCH', message: /init another client/ }
+    for (const client of [used, idle]) {
+      await t.throwsAsync(client.put('key', 'late'), refused)
+      await t.throwsAsync(client.get('key'), refused)
+    }
+    const other = await connect(t, swarm)
+    t.is(await other.get('key'), undefined)
+  },
+)
 
 test.serial('a client outlives the replacement of every node that it knew', async (t) => {
   t.timeout(90_000)
