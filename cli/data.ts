@@ -10,6 +10,7 @@ import { CommandError, exitCodes } from './errors.js'
 import { explain } from './explain.js'
 import { type Context, keyNamed } from './options.js'
 import { asJson } from './output.js'
+import { quoted } from './quoting.js'
 import { catchSignals } from './signals.js'
 import { valueBytesLimit } from './swarm-options.js'
 
@@ -106,7 +107,7 @@ export async function get(context: Context, flags: GetFlags, key: string): Promi
     const found = await client.get(name, options)
     if (found === undefined) {
       const next = `\`${context.command} put\` stores one; keys are compared byte for byte`
-      throw new CommandError(exitCodes.keyNotFound, `there is no key ${JSON.stringify(key)}`, next)
+      throw new CommandError(exitCodes.keyNotFound, `there is no key ${quoted(key)}`, next)
     }
     await show(context, key, found, flags.meta === true)
     return exitCodes.ok

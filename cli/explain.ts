@@ -3,6 +3,7 @@ import type { Explanation } from '../client/index.js'
 import { exitCodes } from './errors.js'
 import type { Context } from './options.js'
 import { asJson, formatTable, paint } from './output.js'
+import { inLine } from './quoting.js'
 
 /** Exit code 0 also where there is no value: that is what was to be explained. */
 export async function explain(
@@ -21,7 +22,7 @@ async function describe(key: string, explanation: Explanation<Buffer>): Promise<
   const { n, r, w } = quorums
   const columns = ['owner', 'role', 'state', 'version', 'counted', 'took']
   return [
-    `key      ${key}`,
+    `key      ${inLine(key)}`,
     `token    ${token}`,
     `ring     epoch ${epoch}, N=${n} R=${r} W=${w}, mode ${mode}`,
     `path     ${path.join(' -> ')}`,

@@ -1,10 +1,12 @@
 /**
  * Lines of the processes' logs: JSON of pino, or, where a process died before it could log, whatever
- * it printed. Nothing is dropped: a line that is not understood is shown as it is.
+ * it printed. Nothing is dropped: a line that is not understood is shown as it is. A key is a field that
+ * a user has chosen: it must not look like another line, nor reach the terminal.
  */
 import { basename } from 'node:path'
 import { inspect } from 'node:util'
 import { paint } from './output.js'
+import { inLine, visible } from './quoting.js'
 
 export interface LogLine {
   /** Milliseconds since 1970; that of the line before where a line has none. */
@@ -30,7 +32,14 @@ export function parseLine(process: string, text: string, timeBefore: number): Lo
     const { time, level, name, msg, pid: _pid, hostname: _host, ...fields } = JSON.parse(text)
     const at = new Date(time).getTime()
     if (Number.isNaN(at)) return plain
-    return { time: at, process: name ?? process, level, message: msg ?? '', fields, text }
+    return {
+      time: at,
+      process: String(name ?? process),
+      level,
+      message: String(msg ?? ''),
+      fields,
+      text,
+    }
   } catch {
     return plain
   }
@@ -50,9 +59,11 @@ export function describeLine({ time, process: name, level, message, fields }: Lo
   const mark = word === '' ? '' : `${paint(process.stdout, colour, word)} `
   const details = Object.entries(fields).map(([field, value]) => `${field}=${short(value)}`)
   const rest = details.length === 0 ? '' : paint(process.stdout, 'dim', `  ${details.join(' ')}`)
-  return `${clock} ${name.padEnd(10)} ${mark}${message}${rest}`
+  return `${clock} ${visible(name).padEnd(10)} ${mark}${visible(message)}${rest}`
 }
 
 function short(value: unknown): string {
-  return typeof value === 'string' ? value : inspect(value, { breakLength: Infinity, depth: 4 })
+  return typeof value === 'string'
+    ? inLine(value)
+    : inspect(value, { breakLength: Infinity, depth: 4 })
 }

@@ -6,6 +6,7 @@ import { rangeWidth, tokenOf } from '../shared/ring/token.js'
 import { CommandError, exitCodes } from './errors.js'
 import { type Context, keyNamed } from './options.js'
 import { formatQuorums, formatTable } from './output.js'
+import { inLine } from './quoting.js'
 
 export async function ring(context: Context, flags: { key?: string }): Promise<number> {
   const description = openRingFiles(context.run).newest()
@@ -30,7 +31,7 @@ function printOwners({ output }: Context, description: RingDescription, key: str
   const reader = chain && { reader: chain.reader }
   output.result({ key, token, owners, ...reader, epoch }, () =>
     [
-      `key     ${key}`,
+      `key     ${inLine(key)}`,
       `token   ${token}`,
       `owners  ${owners.join(chain === undefined ? ' ' : ' -> ')}`,
       ...(chain === undefined ? [] : [`reader  ${chain.reader}`]),

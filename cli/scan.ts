@@ -6,6 +6,7 @@ import type { NodeId } from '../shared/ring/description.js'
 import { CommandError, exitCodes } from './errors.js'
 import type { Context } from './options.js'
 import { asJson } from './output.js'
+import { inLine } from './quoting.js'
 import { noRing } from './ring.js'
 import { catchSignals, signalExitCode } from './signals.js'
 
@@ -40,10 +41,4 @@ function jsonOf({ key, value, version, values }: Pair): string {
 /** A line a pair, a column a value. */
 function textOf({ key, value, values = [value] }: Pair): string {
   return [key, ...values].map(inLine).join('\t')
-}
-
-/** As it is, unless it would not stay in its line and column: then as in JSON. */
-function inLine(bytes: Uint8Array): string {
-  const shown = asJson(bytes)
-  return typeof shown === 'string' && !/\p{Cc}/u.test(shown) ? shown : JSON.stringify(shown)
 }

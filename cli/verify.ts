@@ -6,7 +6,9 @@ import { requireRunDirectory } from '../shared/os/reach.js'
 import { exitCodes } from './errors.js'
 import { verifyPauseMs } from './limits.js'
 import type { Context } from './options.js'
+import { asJson } from './output.js'
 import { openProgress } from './progress.js'
+import { quoted } from './quoting.js'
 import { noRing } from './ring.js'
 
 export async function verify(context: Context, flags: { wait: number }): Promise<number> {
@@ -25,7 +27,7 @@ export async function verify(context: Context, flags: { wait: number }): Promise
       if (report === undefined || isNobodyThere(report)) throw noRing(context)
       if (report.clean || performance.now() >= deadline) {
         bar.stop()
-        output.result(asJson(report), () => describe(report))
+        output.result(named(report), () => describe(report))
         return report.clean ? exitCodes.ok : exitCodes.failure
       }
       bar.update(0, 100, `${faultsOf(report)}; looking again`)
@@ -40,16 +42,9 @@ function isNobodyThere({ members, unread }: VerifyReport): boolean {
   return unread.length === members && unread.every(({ reason }) => reason === 'down')
 }
 
-function asJson(report: VerifyReport) {
-  return { ...report, examples: report.examples.map((faulty) => ({ ...faulty, ...named(faulty) })) }
-}
-
-/** The key as text, and byte for byte where it is none. */
-function named({ key }: FaultyKey) {
-  const text = Buffer.from(key).toString('utf8')
-  return {
-    key: Buffer.from(text).equals(key) ? text : { base64: Buffer.from(key).toString('base64') },
-  }
+function named(report: VerifyReport) {
+  const examples = report.examples.map((faulty) => ({ ...faulty, key: asJson(faulty.key) }))
+  return { ...report, examples }
 }
 
 function describe(report: VerifyReport): string {
@@ -79,5 +74,5 @@ function describeKey(faulty: FaultyKey): string {
     ...list('misplaced on', faulty.misplaced),
     ...list('divergent on', faulty.divergent),
   ]
-  return `  ${JSON.stringify(Buffer.from(faulty.key).toString('utf8'))}: ${faults.join(', ')}`
+  return `  ${quoted(asJson(faulty.key))}: ${faults.join(', ')}`
 }
