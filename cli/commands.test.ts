@@ -6,7 +6,8 @@ import { makeSwarm } from './swarm.fixture.js'
 /** One swarm for the whole file: these tests change its data, and its membership one at a time. */
 const ends: (() => Promise<void>)[] = []
 const swarm = makeSwarm({ teardown: (end) => ends.push(end) })
-const { gtstore, feed, begin, status, root } = swarm
+const { gtstore, feed, inShell, begin, status, root } = swarm
+const onto = (file: string, ...args: string[]) => inShell(`"$@" > ${file}`, ...args)
 
 test.before(async (t) => {
   t.timeout(60_000)
@@ -192,9 +193,44 @@ test.serial('a reader that had enough is no failure', async (t) => {
   t.deepEqual(await getting.ended, { exitCode: 0, stdout: '', stderr: '' })
 })
 
+test.serial('what stdout does not take is one failure, in words', async (t) => {
+  const full = async (...args: string[]) => {
+    const { exitCode, stderr } = await onto('/dev/full', ...args)
+    t.is(exitCode, 1, stderr)
+    return stderr
+  }
+  const lost =
+    /^gtstore: cannot write to stdout: ENOSPC.*\n {2}next: the command has succeeded.*\n$/
+  for (const args of [['get', 'text'], ['status'], ['scan', '--all'], ['ring'], ['--help']]) {
+    t.regex(await full(...args), lost, args.join(' '))
+  }
+  const { error } = JSON.parse(await full('put', 'lost', 'v', '--json'))
+  t.like(error, { code: 'ENOSPC', definite: undefined })
+  t.regex(error.next, /the command has succeeded/)
+  t.is((await gtstore('get', 'lost')).stdout, 'v')
+  t.is((await onto('/dev/full', 'get', 'nothing')).exitCode, 3, 'there was nothing to print')
+})
+
+test.serial('an argument that is no text is refused; U+FFFD itself is text', async (t) => {
+  const bytes = (octal: string) => inShell(`"$@" put "$(printf '${octal}')" v`)
+  const refused = await bytes('k\\377')
+  t.is(refused.exitCode, 2)
+  t.regex(refused.stderr, /^gtstore: the argument "k\ufffd" is not valid UTF-8\n {2}next: .*@FILE/)
+  t.is((await bytes('k\\357\\277\\275')).exitCode, 0)
+  t.is((await gtstore('get', 'k\ufffd')).stdout, 'v')
+})
+
+test.serial('a key is shown so that it stays in its line', async (t) => {
+  const key = 'a\nkey     b\u001b[31m'
+  t.regex((await gtstore('ring', '--key', key)).stdout, /^key {5}"a\\nkey {5}b\\u001b\[31m"\ntoken/)
+  const explained = await gtstore('read', key, '--explain')
+  t.regex(explained.stdout, /^key {6}"a\\nkey {5}b\\u001b\[31m"\ntoken/)
+  t.regex((await gtstore('get', 'a\u009b')).stderr, /there is no key "a\\u009b"/)
+})
+
 test.serial('too little time is not a swarm that is down', async (t) => {
   const { exitCode, stderr } = await gtstore('get', 'text', '--timeout', '1')
-  t.true(exitCode === 6 || exitCode === 7, stderr)
+  t.true(exitCode === 5 || exitCode === 6, stderr)
   t.regex(stderr, /allow more time|longer --timeout/)
 })
 

@@ -13,7 +13,8 @@ export const exitCodes = {
   conditionFailed: 4,
   quorumUnavailable: 5,
   cannotConnect: 6,
-  timeout: 7,
+  /** Of a write: it may have happened, or may still. A read never ends so. */
+  outcomeUnknown: 7,
   /** `run manager`, while another process is the manager (shared/os/exit-codes.ts). */
   anotherManager: journalHeldExitCode,
   /** `run node`, of a node that a command took out of the swarm. */
@@ -38,9 +39,10 @@ export interface Failure {
   readonly exitCode: number
   readonly message: string
   readonly next: string
-  readonly definite: boolean
-  /** Of a condition that failed: the version that the key has; absent where it is missing. */
-  readonly version?: string | undefined
+  /** False: a write may have happened, or may still. Absent: all was done that was asked for. */
+  readonly definite?: boolean
+  /** Of a condition that failed alone: the version that the key has; null where it is missing. */
+  readonly version?: string | null
 }
 
 const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: string] } = {
@@ -49,7 +51,10 @@ const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: str
     exitCodes.quorumUnavailable,
     'look for nodes that are down with `gtstore status`, then try again',
   ],
-  TIMEOUT: [exitCodes.timeout, 'see `gtstore status`, then try again, with a longer --timeout'],
+  TIMEOUT: [
+    exitCodes.quorumUnavailable,
+    'see `gtstore status`, then try again, with a longer --timeout',
+  ],
   CANNOT_CONNECT: [
     exitCodes.cannotConnect,
     '`gtstore doctor` looks for what is wrong, `gtstore up` starts a swarm that is down',
@@ -84,7 +89,7 @@ const advice: { readonly [C in ErrorCode]: readonly [exitCode: number, next: str
 }
 
 /** Tried again unseen, a put of siblings would be a second value, and a condition met by its own write. */
-const unsureAdvice = 'see what came of it (`gtstore get`, `gtstore status`) before trying again'
+const seeFirst = 'see what came of it (`gtstore get`, `gtstore status`) before trying again'
 
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommandError) {
@@ -92,12 +97,36 @@ export function describeFailure(error: unknown): Failure {
     return { code: commandCodes[exitCode] ?? 'FAILURE', exitCode, message, next, definite: true }
   }
   if (error instanceof GTStoreError) {
-    const [exitCode, again] = advice[error.code]
-    const { code, message, definite, version } = error
-    const next = definite ? again : unsureAdvice
-    return { code, exitCode, message, next, definite, version }
+    const { code, message, definite, version = null } = error
+    const [exitCode, next] = definite ? advice[code] : unsureAdvice(code)
+    const failure = { code, exitCode, message, next, definite }
+    return code === 'CONDITION_FAILED' ? { ...failure, version } : failure
   }
   return unexpected(error)
+}
+
+/** Whoever interrupts a write knows that; every other end with an unknown outcome is alike to scripts. */
+function unsureAdvice(code: ErrorCode): readonly [exitCode: number, next: string] {
+  const exitCode = code === 'ABORTED' ? exitCodes.interrupted : exitCodes.outcomeUnknown
+  return [exitCode, seeFirst]
+}
+
+/** What a command that only reads fails with: an answer that is missing leaves nothing in doubt. */
+export function ofRead(error: unknown): unknown {
+  if (!(error instanceof GTStoreError) || error.definite) return error
+  return new GTStoreError(error.code, error.message, { cause: error })
+}
+
+/** Stdout took not all of what the command said. `isDone`: it has done what it was asked for. */
+export function outputLost(error: Error, isDone: boolean): Failure {
+  const failure = {
+    code: 'code' in error ? String(error.code) : 'UNEXPECTED',
+    exitCode: exitCodes.failure,
+    message: `cannot write to stdout: ${error.message}`,
+    next: 'make room where the output goes',
+  }
+  if (!isDone) return failure
+  return { ...failure, next: `the command has succeeded, only its output is lost: ${failure.next}` }
 }
 
 /** What a CommandError is called in JSON. */

@@ -1,24 +1,30 @@
 /** The `gtstore` command: runs what was asked for and turns what went wrong into an exit code. */
 import { type Command, CommanderError } from 'commander'
-import { CommandError, exitCodes } from './errors.js'
-import { createOutput, tolerateClosedStreams, written } from './output.js'
+import { assertTextArguments } from './arguments.js'
+import { CommandError, describeFailure, exitCodes, outputLost } from './errors.js'
+import { createOutput, stdoutError, tolerateClosedStreams, written } from './output.js'
 import { createProgram } from './program.js'
 import { endOnSignals, exit } from './signals.js'
 
 tolerateClosedStreams()
 endOnSignals()
+const { failure } = createOutput(process.argv.includes('--json'))
 const exitCode = await main(createProgram())
 await written()
-exit(exitCode)
+const lost = stdoutError()
+if (lost !== undefined) failure(outputLost(lost, exitCode === exitCodes.ok))
+exit(exitCode === exitCodes.ok && lost !== undefined ? exitCodes.failure : exitCode)
 
 async function main(program: Command): Promise<number> {
   try {
+    assertTextArguments()
     await program.parseAsync()
     return Number(process.exitCode ?? exitCodes.ok)
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok
-    const json = process.argv.includes('--json')
-    return createOutput(json).failure(asFailure(error)).exitCode
+    const described = describeFailure(asFailure(error))
+    failure(described)
+    return described.exitCode
   }
 }
 

@@ -22,7 +22,7 @@ test('chain: conditions hold or fail with exit code 4 and the version met', asyn
   t.like(await refused('put', 'k', 'v', '--if-present'), {
     code: 'CONDITION_FAILED',
     definite: true,
-    version: undefined,
+    version: null,
   })
   const { version: first } = await json('put', 'k', 'one', '--if-absent')
   t.like(await refused('put', 'k', 'x', '--if-absent'), { version: first })

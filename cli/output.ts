@@ -4,10 +4,11 @@
  * terminal that has it (NO_COLOR and FORCE_COLOR are heeded by `hasColors`).
  */
 import { isUtf8 } from 'node:buffer'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import type { SwarmOptions } from '../shared/os/swarm-file.js'
-import { describeFailure, type Failure } from './errors.js'
+import type { Failure } from './errors.js'
 
 type Format = Parameters<typeof styleText>[0]
 
@@ -15,11 +16,11 @@ export interface Output {
   readonly json: boolean
   /** Data: `value` as JSON with --json, else the text. */
   result(value: unknown, text: () => string): void
-  /** Data, byte for byte; false: whoever read it has gone, and wants no more. */
+  /** Data, byte for byte; false: nobody takes any more of it. */
   bytes(data: Uint8Array): Promise<boolean>
   /** A message: stderr. */
   note(text: string): void
-  failure(error: unknown): Failure
+  failure(failure: Failure): void
 }
 
 export function createOutput(json: boolean): Output {
@@ -29,19 +30,14 @@ export function createOutput(json: boolean): Output {
       process.stdout.write(`${json ? JSON.stringify(value) : text()}\n`)
     },
     bytes: (data) =>
-      new Promise((resolve, reject) => {
-        process.stdout.write(data, (error) => {
-          if (error && !isReaderGone(error)) reject(error)
-          else resolve(!error)
-        })
+      new Promise((resolve) => {
+        process.stdout.write(data, (error) => resolve(!error))
       }),
     note: (text) => {
       process.stderr.write(`${text}\n`)
     },
-    failure: (error) => {
-      const failure = describeFailure(error)
+    failure: (failure) => {
       process.stderr.write(`${json ? failureJson(failure) : failureText(failure)}\n`)
-      return failure
     },
   }
 }
@@ -52,7 +48,7 @@ function failureJson({ code, message, next, definite, version }: Failure): strin
 
 function failureText({ message, next, definite }: Failure): string {
   const lines = [`${paint(process.stderr, 'red', 'gtstore:')} ${message}`]
-  if (!definite) lines.push('  outcome: unknown, the write may have happened or may still')
+  if (definite === false) lines.push('  outcome: unknown, the write may have happened or may still')
   lines.push(`  next: ${next}`)
   return lines.join('\n')
 }
@@ -62,21 +58,31 @@ export function paint(stream: WriteStream, format: Format, text: string): string
   return stream.isTTY && stream.hasColors() ? styleText(format, text) : text
 }
 
-/**
- * A reader that went away (`| head`), or a terminal that was closed, is no failure of ours: what
- * the command does goes on, what it says is lost.
- */
+/** The first; Node.js forgets it, and takes more to write. */
+let firstStdoutError: Error | undefined
+
+/** What the command does goes on when what it says is lost: `stdoutError` tells of it at the end. */
 export function tolerateClosedStreams(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error) => {
-      if (!isReaderGone(error)) throw error
-    })
-  }
+  process.stdout.on('error', (error) => {
+    firstStdoutError ??= error
+  })
+  process.stderr.on('error', () => {})
+}
+
+/**
+ * Why stdout did not take all, such as a full disk. A reader that went away (`| head`), or a terminal
+ * that was closed, is no failure.
+ */
+export function stdoutError(): Error | undefined {
+  const error = firstStdoutError
+  return error === undefined || isReaderGone(error) ? undefined : error
 }
 
 /** All that was printed has gone out: an exit would drop what a pipe has not taken yet. */
 export async function written(): Promise<void> {
   await Promise.all([process.stdout, process.stderr].map(flushed))
+  // A file takes all at once, but tells of its errors in the next tick.
+  await nextTurn()
 }
 
 function flushed(stream: WriteStream): Promise<void> | undefined {

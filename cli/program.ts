@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { maxFlightMs } from '../shared/runtime/limits.js'
+import { ofRead } from './errors.js'
 import { type Context, contextOf, type GlobalFlags, integer, nodeId, processId } from './options.js'
 import { byteCount, duration } from './quantities.js'
 import {
@@ -21,7 +22,7 @@ const callMillisMax = maxFlightMs
 
 const exitCodeHelp = `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 key not found, 4 condition failed,
-  5 quorum not available, 6 cannot connect, 7 timeout with unknown outcome,
+  5 quorum not available, 6 cannot connect, 7 outcome of a write unknown,
   8 another process is the manager, 9 taken out of the swarm, 130 interrupted`
 
 /** Runs one command; the exit code comes back. */
@@ -39,6 +40,15 @@ function action<Flags, Args extends readonly unknown[]>(load: () => Promise<Run<
     const run = await load()
     process.exitCode = await run(context, command.opts() as Flags, ...(args.slice(0, -2) as never))
   }
+}
+
+/** The same of a command that only reads. */
+function reading<Flags, Args extends readonly unknown[]>(load: () => Promise<Run<Flags, Args>>) {
+  const run = action(load)
+  return (...args: unknown[]): Promise<void> =>
+    run(...args).catch((error) => {
+      throw ofRead(error)
+    })
 }
 
 export function createProgram(): Command {
@@ -163,8 +173,7 @@ function addDataCommands(program: Command): void {
     .action(action(async () => (await import('./data.js')).put))
   withReadOptions(program.command('get <key>'))
     .description('print the value of a key, or its siblings, one a line')
-    .option('--explain', 'instead: which owner has what, who answered, and why this value')
-    .action(action(async () => (await import('./data.js')).get))
+    .action(reading(async () => (await import('./data.js')).get))
   withCallOptions(program.command('delete [key]'))
     .description('delete a key, or many')
     .addOption(writeQuorum())
@@ -186,7 +195,7 @@ function addRecordCommands(program: Command): void {
     .action(action(async () => (await import('./data.js')).create))
   withReadOptions(program.command('read <key>'))
     .description('the same as get')
-    .action(action(async () => (await import('./data.js')).get))
+    .action(reading(async () => (await import('./data.js')).get))
   withCallOptions(program.command('update <key> <value>'))
     .description('store a value where the key has one already (exit code 4); value as for put')
     .addOption(writeQuorum())
@@ -198,7 +207,7 @@ function addRecordCommands(program: Command): void {
     .description('print keys and values as they are stored, one pair a line')
     .option('--node <id>', 'what this node stores', nodeId)
     .option('--all', 'every key of the swarm, once')
-    .action(action(async () => (await import('./scan.js')).scan))
+    .action(reading(async () => (await import('./scan.js')).scan))
 }
 
 function writeQuorum(): Option {
@@ -219,6 +228,7 @@ function withReadOptions(command: Command): Command {
   return withCallOptions(command)
     .option('-r, --read-quorum <r>', 'owners that must answer', integer(1, nodesMax))
     .option('--meta', 'its version and the node that answered, on stderr')
+    .option('--explain', 'instead: which owner has what, who answered, and why this value')
 }
 
 function withCallOptions(command: Command): Command {
@@ -231,12 +241,12 @@ function addInspectionCommands(program: Command): void {
   program
     .command('status')
     .description('state of the swarm, its nodes and its membership changes')
-    .action(action(async () => (await import('./status.js')).status))
+    .action(reading(async () => (await import('./status.js')).status))
   program
     .command('ring')
     .description('who owns what')
     .option('--key <key>', 'the owners of this key')
-    .action(action(async () => (await import('./ring.js')).ring))
+    .action(reading(async () => (await import('./ring.js')).ring))
   addRecoveryCommands(program)
   const node = program.command('node').description('change the membership, try a failure')
   addMembershipCommands(node)
@@ -245,11 +255,11 @@ function addInspectionCommands(program: Command): void {
     .command('logs [processes...]')
     .description('what the processes logged: n1 n2 ..., manager, supervisor; all by default')
     .option('-f, --follow', 'go on with what they log from now on')
-    .action(action(async () => (await import('./logs.js')).logs))
+    .action(reading(async () => (await import('./logs.js')).logs))
   program
     .command('doctor')
     .description('check what the swarm needs, and what stands in its way')
-    .action(action(async () => (await import('./doctor.js')).doctor))
+    .action(reading(async () => (await import('./doctor.js')).doctor))
   program
     .command('bench')
     .description('measure puts and gets on this swarm; its keys start with bench/')
@@ -266,7 +276,7 @@ function addRecoveryCommands(program: Command): void {
     .command('transfers')
     .description('what the nodes copy, keep for others and mend right now')
     .option('--watch', 'show it again every second, until Ctrl-C')
-    .action(action(async () => (await import('./transfers.js')).transfers))
+    .action(reading(async () => (await import('./transfers.js')).transfers))
   program
     .command('repair')
     .description('have the owners of every key compare and mend their copies now')
@@ -278,7 +288,7 @@ function addRecoveryCommands(program: Command): void {
       'count copies missing, misplaced, divergent or beyond N; exit code 1 if there are any',
     )
     .option('--wait <seconds>', 'look again until all is well, or so long', integer(0, 86_400), 0)
-    .action(action(async () => (await import('./verify.js')).verify))
+    .action(reading(async () => (await import('./verify.js')).verify))
 }
 
 function addMembershipCommands(node: Command): void {

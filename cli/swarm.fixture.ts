@@ -34,6 +34,8 @@ export interface SwarmFixture {
   gtstore(...args: readonly string[]): Promise<Result>
   /** The same, with `input` on its stdin. */
   feed(input: Uint8Array, ...args: readonly string[]): Promise<Result>
+  /** Runs a line of shell, in which `"$@"` is the command with its arguments. */
+  inShell(line: string, ...args: readonly string[]): Promise<Result>
   begin(...args: readonly string[]): Running
   status(): Promise<StatusReport>
   /** Those that are alive. */
@@ -50,7 +52,7 @@ export function makeSwarm(owner: { teardown(end: () => Promise<void>): void }): 
   const data = join(root, 'd')
   const begun = new Set<Running>()
   const begin = (...args: readonly string[]): Running => {
-    const running = beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, args)
+    const running = beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, command(args))
     begun.add(running)
     void running.ended.then(() => begun.delete(running))
     return running
@@ -69,19 +71,27 @@ export function makeSwarm(owner: { teardown(end: () => Promise<void>): void }): 
     gtstore,
     begin,
     feed: (input, ...args) =>
-      beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, args, input).ended,
+      beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, command(args), input).ended,
+    inShell: (line, ...args) => {
+      const shell = ['sh', '-c', `exec ${line}`, 'sh', ...command(args)] as const
+      return beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, shell).ended
+    },
     status: async () => JSON.parse((await gtstore('status', '--json')).stdout),
     processes: () => listProcesses(run),
   }
 }
 
+function command(args: readonly string[]): readonly [string, ...string[]] {
+  return [process.execPath, main, ...args]
+}
+
 function beginCommand(
   environment: Readonly<Record<string, string>>,
   cwd: string,
-  args: readonly string[],
+  [program, ...args]: readonly [string, ...string[]],
   input?: Uint8Array,
 ): Running {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(program, args, {
     cwd,
     env: { ...process.env, ...environment },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -9,7 +9,7 @@ import type { ChangeReport, NodeReport, StatusReport } from '../shared/protocol/
 import { exitCodes } from './errors.js'
 import { watchPeriodMs } from './limits.js'
 import type { Context } from './options.js'
-import { formatBytes, formatTable } from './output.js'
+import { formatBytes, formatTable, stdoutError } from './output.js'
 import { catchSignals, signalExitCode } from './signals.js'
 import { changeLine } from './status.js'
 
@@ -36,6 +36,7 @@ export async function transfers(context: Context, flags: { watch?: boolean }): P
   for (;;) {
     await delay(watchPeriodMs, undefined, { signal: signals.first }).catch(() => {})
     if (signals.received !== undefined) return signalExitCode(signals.received)
+    if (stdoutError() !== undefined) return exitCodes.ok
     await show()
   }
 }

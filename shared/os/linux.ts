@@ -66,6 +66,13 @@ export function ownProcessId(): ProcessId {
   return { pid: process.pid, startTime }
 }
 
+/** The last `count` arguments of this process, byte for byte: `process.argv` holds what is text in them. */
+export function ownArguments(count: number): Buffer[] {
+  // proc_pid_cmdline(5): each ends with a zero byte. Latin-1 keeps every byte.
+  const all = readFileSync('/proc/self/cmdline', 'latin1').split('\0').slice(0, -1)
+  return all.slice(all.length - count).map((argument) => Buffer.from(argument, 'latin1'))
+}
+
 /** CLOCK_MONOTONIC: the same in every process of the host, so that stamps can be compared. */
 export function hostMicros(): Micros {
   const [seconds, nanoseconds] = process.hrtime()
