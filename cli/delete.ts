@@ -7,7 +7,7 @@ import { scan } from '../client/scan.js'
 import { requireRunDirectory } from '../shared/os/reach.js'
 import type { NodeId } from '../shared/ring/description.js'
 import { type Bytes, type CallFlags, wishesOf, withClient } from './data.js'
-import { CommandError, exitCodes } from './errors.js'
+import { CommandError, exitCodes, ofRead } from './errors.js'
 import { deletesInFlight } from './limits.js'
 import { type Context, keyNamed } from './options.js'
 
@@ -47,7 +47,7 @@ async function removeMany(context: Context, flags: DeleteFlags): Promise<number>
   requireRunDirectory(run)
   await using admin = await openAdmin({ run })
   return await withClient(context, flags, async (client, signal) => {
-    const pairs = scan({ source: admin, mode: client.mode, node })
+    const pairs = readings(scan({ source: admin, mode: client.mode, node }))
     if (yes !== true) {
       const count = await countOf(pairs)
       const what = node === undefined ? 'in the swarm' : `on ${node}, from every owner`
@@ -58,9 +58,14 @@ async function removeMany(context: Context, flags: DeleteFlags): Promise<number>
         `say so with --yes; \`${command} scan ${which}\` shows them`,
       )
     }
-    const deleted = await removeAll(client, pairs, flags.writeQuorum, signal)
+    const { deleted, isWhole } = await removeAll(client, pairs, flags.writeQuorum, signal)
     output.result({ deleted }, () => `deleted: ${deleted}`)
-    return exitCodes.ok
+    if (isWhole) return exitCodes.ok
+    output.note(
+      'gtstore: interrupted: deletes that were under way may still happen; the same command ' +
+        'deletes the rest',
+    )
+    return exitCodes.interrupted
   })
 }
 
@@ -70,19 +75,31 @@ function refuseConditions(asked: boolean): void {
   throw new CommandError(exitCodes.usage, 'a condition is for one key', next)
 }
 
+/** Where the scan fails, no write of ours has. */
+async function* readings<T>(pairs: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  try {
+    yield* pairs
+  } catch (error) {
+    throw ofRead(error)
+  }
+}
+
 async function countOf(pairs: AsyncIterable<unknown>): Promise<number> {
   let count = 0
   for await (const _ of pairs) count++
   return count
 }
 
-/** So many at once; how many had a value. Ends with the first failure: the command can be repeated. */
+/**
+ * So many at once. `deleted`: how many had a value. Ends with the first failure: the command can be
+ * repeated. Interrupted it is not whole.
+ */
 async function removeAll(
   client: Bytes,
   pairs: AsyncIterable<{ readonly key: Uint8Array }>,
   w: number | undefined,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<{ readonly deleted: number; readonly isWhole: boolean }> {
   let deleted = 0
   let failed = false
   const next = pairs[Symbol.asyncIterator]()
@@ -97,6 +114,11 @@ async function removeAll(
       if (existed) deleted++
     }
   }
-  await Promise.all(Array.from({ length: deletesInFlight }, work))
-  return deleted
+  try {
+    await Promise.all(Array.from({ length: deletesInFlight }, work))
+    return { deleted, isWhole: true }
+  } catch (error) {
+    if (!signal.aborted) throw error
+    return { deleted, isWhole: false }
+  }
 }

@@ -3,6 +3,7 @@
  * hurry. SIGHUP counts: a swarm in the foreground must not outlive its terminal. A command that has
  * nothing to put in order ends at once, with the exit code that shells expect.
  */
+import { setMaxListeners } from 'node:events'
 import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { hurryAfterMs } from './limits.js'
@@ -47,6 +48,8 @@ export function exit(exitCode: number): never {
 export function catchSignals(): Signals {
   const first = new AbortController()
   const second = new AbortController()
+  // Each call in flight listens, and a command makes as many as it likes.
+  setMaxListeners(0, first.signal, second.signal)
   let received: NodeJS.Signals | undefined
   let receivedAt = 0
   const caught = (signal: NodeJS.Signals) => {
