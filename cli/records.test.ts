@@ -54,7 +54,7 @@ test.serial('what another mode has is a usage error that says which', async (t) 
     [['delete', 'k', '--if-version', version], /UNSUPPORTED.*up --replication chain/],
     [['put', 'k', 'v', '--context', 'gIzksWs'], /UNSUPPORTED.*up --conflicts siblings/],
     [['put', 'k', 'v', '--context', '?'], /UNSUPPORTED.*up --conflicts siblings/],
-    [['put', 'k', 'v', '--if-version', 'newest'], /UNSUPPORTED.*up --replication chain/],
+    [['put', 'k', 'v', '--if-version', 'newest'], /INVALID_ARGUMENT.*version/],
     [['put', 'k', 'v', '--if-absent', '--if-present'], /INVALID_ARGUMENT.*only one/],
     [['delete'], /USAGE/],
     [['delete', 'k', '--all'], /USAGE/],

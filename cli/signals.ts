@@ -48,7 +48,7 @@ export function exit(exitCode: number): never {
 export function catchSignals(): Signals {
   const first = new AbortController()
   const second = new AbortController()
-  // Each call in flight listens, and a command makes as many as it likes.
+  // Whoever waits listens: a repair does for each of its nodes.
   setMaxListeners(0, first.signal, second.signal)
   let received: NodeJS.Signals | undefined
   let receivedAt = 0
