@@ -12,7 +12,8 @@ export interface InitOptions<E extends ValueEncoding = ValueEncoding> {
   readonly dir?: string | undefined
   /**
    * How long `init` tries to reach the swarm, and how long each call tries, in milliseconds, unless
-   * it says otherwise: 1 to 60000. Default 5000.
+   * it says otherwise: 1 to 60000. Default 5000. A call that fails by it may do so a tenth of a second
+   * later, with word of who did not answer.
    */
   readonly timeoutMs?: number | undefined
   /** How values are put and got: `utf8` (default), `buffer`, `json` or `cbor`. */

@@ -10,7 +10,7 @@ import type { Micros, Version } from '../shared/data/version.js'
 import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'
 import type { Explain, ExplainReport, Get, Put, Write } from '../shared/protocol/messages.js'
 import type { NodeId } from '../shared/ring/description.js'
-import { clientKeyWritesMax } from '../shared/runtime/limits.js'
+import { clientKeyWritesMax, clientLastWordMs } from '../shared/runtime/limits.js'
 import type { Address, CancelTimer } from '../shared/runtime/runtime.js'
 
 export interface GetResult {
@@ -124,6 +124,12 @@ export class Call {
 
   get isWrite(): boolean {
     return 'stamp' in this.request
+  }
+
+  /** When it fails: at its deadline, or, where a node may tell why it did, a moment later. */
+  get end(): Micros {
+    const { deadline } = this.request
+    return this.state === 'sent' ? deadline + clientLastWordMs * 1000 : deadline
   }
 
   /** It goes out for the first time. */

@@ -3,6 +3,7 @@ import type { Version } from '../shared/data/version.js'
 import type { Put } from '../shared/protocol/messages.js'
 import {
   clientInFlightMax,
+  clientLastWordMs,
   clientWaitingMax,
   maxFlightMs,
   unavailableRetryMs,
@@ -178,11 +179,23 @@ test('no answer by the deadline: a put is indefinite, a get changed nothing', (t
   const [getDone, get] = outcome<GetResult>()
   core.put(key, value, { timeoutMs: 300 }, putDone)
   core.get(key, { timeoutMs: 300 }, getDone)
-  world.pass(299)
+  world.pass(299 + clientLastWordMs)
   t.is(put.settled + get.settled, 0)
   world.pass(25)
   t.like(put, { settled: 1, error: { code: 'TIMEOUT', definite: false } })
   t.like(get, { settled: 1, error: { code: 'TIMEOUT', definite: true } })
+})
+
+test('whoever was asked may say a moment after the deadline what was missing', (t) => {
+  const { world, core } = registeredClient(['n1.1'])
+  const [done, seen] = outcome<GetResult>()
+  core.get(key, { timeoutMs: 300 }, done)
+  const { id } = world.takeOne().message
+  world.pass(300 + clientLastWordMs - 20)
+  t.is(seen.settled, 0)
+  const message = 'nothing from n2'
+  core.received('n1.1', { kind: 'error', id, code: 'TIMEOUT', definite: true, message })
+  t.like(seen, { settled: 1, error: { code: 'TIMEOUT', message } })
 })
 
 test('no call takes longer than a message may be on its way', (t) => {
@@ -355,7 +368,7 @@ test('delete of a missing key says so; one that could not read did nothing', (t)
   t.deepEqual(missing.result, { existed: false })
   const [failedDone, failed] = outcome<{ existed: boolean }>()
   core.delete(key, { timeoutMs: 100 }, failedDone)
-  world.pass(130)
+  world.pass(130 + clientLastWordMs)
   t.like(failed, { settled: 1, error: { code: 'TIMEOUT', definite: true } })
   const [abortedDone, aborted] = outcome<{ existed: boolean }>()
   world.take()

@@ -322,7 +322,8 @@ export class Dispatcher {
     this.earliest = Number.POSITIVE_INFINITY
     for (const call of this.everyone()) {
       if (call.state === 'settled') continue
-      if (now >= call.request.deadline) this.fail(call, call.expired())
+      if (now >= call.end) this.fail(call, call.expired())
+      else if (now >= call.request.deadline) call.checkAt = call.end
       else if (now >= call.checkAt) this.lookAt(call, now)
     }
     for (const call of this.everyone()) this.earliest = Math.min(this.earliest, call.checkAt)

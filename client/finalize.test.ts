@@ -1,5 +1,6 @@
 import test from 'ava'
 import type { Version } from '../shared/data/version.js'
+import { clientLastWordMs } from '../shared/runtime/limits.js'
 import { answer, bytes, outcome, registeredClient } from './scripted.fixture.js'
 
 const key = bytes('key')
@@ -23,7 +24,7 @@ test('finalize: pending calls end, new ones are refused', (t) => {
   t.like(answered, { settled: 1, error: undefined })
   t.like(late.error, { code: 'CLOSED', definite: true })
   t.is(finalized, 0)
-  world.pass(530)
+  world.pass(530 + clientLastWordMs)
   t.like(lost, { settled: 1, error: { code: 'TIMEOUT', definite: false } })
   t.is(finalized, 2)
   world.pass(1_000)

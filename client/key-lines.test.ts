@@ -1,7 +1,11 @@
 import test from 'ava'
 import type { Version } from '../shared/data/version.js'
 import type { Write } from '../shared/protocol/messages.js'
-import { clientInFlightMax, clientKeyWritesMax } from '../shared/runtime/limits.js'
+import {
+  clientInFlightMax,
+  clientKeyWritesMax,
+  clientLastWordMs,
+} from '../shared/runtime/limits.js'
 import type { ClientCore } from './core.js'
 import {
   answer,
@@ -79,7 +83,7 @@ test('who waits until the deadline was surely not sent', (t) => {
   const { world, core } = chainClient()
   const first = Array.from({ length: clientKeyWritesMax }, () => put(core, key, 10_000))
   const late = put(core, key, 1_000)
-  world.pass(1_020)
+  world.pass(1_020 + clientLastWordMs)
   t.like(late, { settled: 1, error: { code: 'TIMEOUT', definite: true } })
   t.regex(late.error?.message ?? '', /not sent within 1000 ms/)
   t.true(first.every(({ settled }) => settled === 0))
@@ -88,7 +92,7 @@ test('who waits until the deadline was surely not sent', (t) => {
 test('of those whose time ends together the ones that wait are definite', (t) => {
   const { world, core } = chainClient()
   const seen = Array.from({ length: 2 * clientKeyWritesMax }, () => put(core, key, 1_000))
-  world.pass(1_020)
+  world.pass(1_020 + clientLastWordMs)
   t.deepEqual(
     seen.map(({ error }) => error?.definite),
     seen.map((_, index) => index >= clientKeyWritesMax),

@@ -3,7 +3,7 @@ import type { Condition, Mode } from '../shared/data/mode.js'
 import { type Context, encodeContext, encodeSiblings } from '../shared/data/siblings.js'
 import { formatVersion, type Version } from '../shared/data/version.js'
 import type { Get, Put, Write } from '../shared/protocol/messages.js'
-import { silentNodeMs } from '../shared/runtime/limits.js'
+import { clientLastWordMs, silentNodeMs } from '../shared/runtime/limits.js'
 import type { ClientCore, GetResult } from './core.js'
 import {
   answer,
@@ -176,7 +176,7 @@ test('siblings: a put to a silent node waits for it, while later calls go elsewh
   t.deepEqual(seen, { settled: 1, error: undefined, result: drawn })
   const [lateDone, late] = outcome<Version>()
   core.put(key, value, { timeoutMs: 3_000 }, lateDone)
-  world.pass(3_100)
+  world.pass(3_100 + clientLastWordMs)
   t.like(late, { settled: 1, error: { code: 'TIMEOUT', definite: false } })
 })
 

@@ -10,7 +10,12 @@
  * that answers others is busy: to give its work to the next as well would make two busy.
  */
 import type { ErrorReply, Message } from '../shared/protocol/messages.js'
-import { explainPatienceMs, peerPatienceMs, sweepIntervalMs } from '../shared/runtime/limits.js'
+import {
+  explainPatienceMs,
+  forwarderLastWordMs,
+  peerPatienceMs,
+  sweepIntervalMs,
+} from '../shared/runtime/limits.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
 import { Explanation, watchNobody } from './explain.js'
@@ -26,9 +31,6 @@ import { coordinatorsOf, isDefinite, type Request, replyError } from './request.
 const patienceSweeps = Math.ceil(peerPatienceMs / sweepIntervalMs)
 /** Whoever explains a get waits for silent owners itself. */
 const explainSweeps = Math.ceil((explainPatienceMs + peerPatienceMs) / sweepIntervalMs)
-
-/** So long after the deadline a coordinator may still say what it waited for. */
-const lastWordMs = 2 * sweepIntervalMs
 
 /** Of a read that is spread over the owners: whom it goes to first. */
 export interface Turn {
@@ -82,7 +84,7 @@ export class Forward implements Exchange {
     const lateMicros = this.desk.runtime.hostMicros() - this.request.deadline
     if (lateMicros <= 0) return this.sweepOpen(now)
     // The coordinator knows better what is missing, and says so at the same time.
-    if (lateMicros < lastWordMs * 1000) return
+    if (lateMicros < forwarderLastWordMs * 1000) return
     this.request.begun = true
     const { tried } = this
     this.fail('TIMEOUT', `the deadline passed before the coordinator, ${tried.at(-1)}, answered`)

@@ -30,6 +30,13 @@ export const siblingValuesMax = 2
 export const callTimeoutMs = 5_000
 /** How often in-flight requests are checked against their deadlines. */
 export const sweepIntervalMs = 20
+
+/**
+ * Whoever works on a request says at its deadline what is missing: so long after it the forwarder, and
+ * then the client, still wait for that word.
+ */
+export const forwarderLastWordMs = 2 * sweepIntervalMs
+export const clientLastWordMs = 5 * sweepIntervalMs
 /** A get asks a further owner when one has not answered for this long. */
 export const readHedgeMs = 100
 /** A peer whose connection closed is asked last for this long, unless it connects again. */
