@@ -45,6 +45,19 @@ test('node add: an id is set aside, the supervisor starts it, the ticket follows
   t.is(world.ring?.members.length, nodes.length + 1)
 })
 
+test('a supervisor that registers starts no node whose id is not durable yet', (t) => {
+  const { world } = servingWorld(3)
+  world.registerSupervisor(0)
+  world.run(5)
+  const add = { kind: 'change.submit', force: false, acceptLoss: false, change: 'add' } as const
+  world.manager?.received('cli', { ...add, id: 7, node: '' })
+  t.is(world.manager?.state.tickets.at(-1)?.fresh, 'n4')
+  world.manager?.received('supervisor', { kind: 'supervisor.register', id: 8, nodes: 0 })
+  world.killManager()
+  world.run(50)
+  t.false(world.inbox.some(({ message }) => message.kind === 'node.spawn'))
+})
+
 test('node replace: the fresh node takes the place of the old one', (t) => {
   const { world, nodes } = servingWorld(3)
   world.registerSupervisor(0)

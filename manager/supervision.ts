@@ -39,11 +39,18 @@ export class Supervision {
     return this.#supervisor !== undefined
   }
 
-  register(from: Address, { id, nodes }: MessageOf<'supervisor.register'>): void {
-    const { ledger, membership, send } = this.#options
-    const { ring, tickets, nodes: records } = ledger.state
+  register(from: Address, message: MessageOf<'supervisor.register'>): void {
     if (from !== this.#supervisor) this.#asked.clear()
     this.#supervisor = from
+    // A node that a manager forgets which dies now must not be started: another would get its id.
+    this.#options.ledger.whenDurable(() => {
+      if (this.#supervisor === from) this.#answer(from, message)
+    })
+  }
+
+  #answer(from: Address, { id, nodes }: MessageOf<'supervisor.register'>): void {
+    const { ledger, membership, send } = this.#options
+    const { ring, tickets, nodes: records } = ledger.state
     const members = ring?.members.map((member) => member.id) ?? []
     const named = members.filter((node) => records[node]?.lost !== true)
     send(from, { kind: 'supervisor.register.ok', id, nodes: named })
