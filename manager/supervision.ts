@@ -39,26 +39,28 @@ export class Supervision {
     return this.#supervisor !== undefined
   }
 
-  register(from: Address, message: MessageOf<'supervisor.register'>): void {
+  register(from: Address, { id, nodes }: MessageOf<'supervisor.register'>): void {
+    const { ledger, membership, send } = this.#options
+    const { ring, nodes: records } = ledger.state
     if (from !== this.#supervisor) this.#asked.clear()
     this.#supervisor = from
-    // A node that a manager forgets which dies now must not be started: another would get its id.
-    this.#options.ledger.whenDurable(() => {
-      if (this.#supervisor === from) this.#answer(from, message)
-    })
-  }
-
-  #answer(from: Address, { id, nodes }: MessageOf<'supervisor.register'>): void {
-    const { ledger, membership, send } = this.#options
-    const { ring, tickets, nodes: records } = ledger.state
     const members = ring?.members.map((member) => member.id) ?? []
     const named = members.filter((node) => records[node]?.lost !== true)
     send(from, { kind: 'supervisor.register.ok', id, nodes: named })
-    for (const { outcome, fresh } of tickets) {
+    // A manager that dies now forgets what is not durable, and gives the same id to another node.
+    ledger.whenDurable(() => {
+      if (this.#supervisor === from) this.#spawnAwaited(named)
+    })
+    membership.expect(nodes)
+  }
+
+  /** The fresh nodes of changes that were asked for while nobody was there to start them. */
+  #spawnAwaited(named: readonly NodeId[]): void {
+    const { ledger, membership } = this.#options
+    for (const { outcome, fresh } of ledger.state.tickets) {
       const isAwaited = outcome === 'open' && fresh !== '' && !named.includes(fresh)
       if (isAwaited && !membership.isAlive(fresh)) this.spawn(fresh)
     }
-    membership.expect(nodes)
   }
 
   closed(peer: Address): void {
