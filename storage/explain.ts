@@ -21,6 +21,7 @@ import type { Address, Millis } from '../shared/runtime/runtime.js'
 import { everyOwner } from './coordination.js'
 import type { Desk, Exchange } from './desk.js'
 import {
+  nobodyAnswers,
   type Outcome,
   reasonsOf,
   roleOf,
@@ -270,9 +271,15 @@ class UnansweredGet implements WatchedGet {
   drop(): void {}
 }
 
-/** Explains why no get is made, and what the owners hold all the same. */
+/** What explains why no get is made, and what the owners hold all the same. */
 export function watchNobody(why: string): Watch {
   return (_desk, _request, settled) => new UnansweredGet(why, settled)
+}
+
+/** Where no owner can be reached. */
+export function explainNobody(desk: Desk, request: ExplainRequest): void {
+  const why = nobodyAnswers(desk.ring.arcOf(request.token))
+  new Explanation(desk, request, watchNobody(why)).begin()
 }
 
 /** In a chain a key may have requests beside it and was never written. */

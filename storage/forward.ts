@@ -18,7 +18,7 @@ import {
 } from '../shared/runtime/limits.js'
 import type { Address, Millis } from '../shared/runtime/runtime.js'
 import type { Desk, Exchange } from './desk.js'
-import { Explanation, watchNobody } from './explain.js'
+import { explainNobody } from './explain.js'
 import { nobodyAnswers } from './explain-reasons.js'
 import { coordinateMessage, passedOn } from './passing-on.js'
 import { postpone } from './postponed.js'
@@ -185,10 +185,11 @@ export class Forward implements Exchange {
 
   private failQuorum(): void {
     const { desk, request } = this
-    const why = nobodyAnswers(desk.ring.arcOf(request.token))
-    if (request.kind !== 'explain') return this.fail('QUORUM_UNAVAILABLE', why)
+    if (request.kind !== 'explain') {
+      return this.fail('QUORUM_UNAVAILABLE', nobodyAnswers(desk.ring.arcOf(request.token)))
+    }
     desk.inFlight.delete(this.id)
-    new Explanation(desk, request, watchNobody(why)).begin()
+    explainNobody(desk, request)
   }
 
   private fail(code: 'TIMEOUT' | 'QUORUM_UNAVAILABLE', message: string): void {

@@ -12,9 +12,8 @@ import type { Chain } from './chain/chain.js'
 import { ChainForward } from './chain/chain-forward.js'
 import { ChainGet } from './chain/chain-get.js'
 import type { Desk } from './desk.js'
-import { Explanation, watchNobody, watchQuorumGet } from './explain.js'
+import { Explanation, explainNobody, watchQuorumGet } from './explain.js'
 import { watchChainGet } from './explain-chain.js'
-import { nobodyAnswers } from './explain-reasons.js'
 import { Forward } from './forward.js'
 import { GetCoordination } from './get-coordination.js'
 import { postpone } from './postponed.js'
@@ -165,15 +164,17 @@ export class Router {
 
   private forward(request: Request): void {
     const { desk } = this
-    const { ring, peers } = desk
-    const arc = ring.arcOf(request.token)
-    const isThere = (owner: NodeId) => peers.isReachable(ring.address(owner))
-    if (request.kind === 'explain' && !coordinatorsOf(arc, 'explain').some(isThere)) {
-      return new Explanation(desk, request, watchNobody(nobodyAnswers(arc))).begin()
+    if (request.kind === 'explain' && !this.isAnyoneThere(request)) {
+      return explainNobody(desk, request)
     }
     if (desk.chain === undefined) return new Forward(desk, request).begin()
     const refusal = unsupportedBy(desk.mode, request)
     if (refusal === undefined) new ChainForward(desk, desk.chain, request).begin()
     else replyError(desk.runtime, request, 'UNSUPPORTED', refusal)
+  }
+  private isAnyoneThere({ token, kind }: Request): boolean {
+    const { ring, peers } = this.desk
+    const isThere = (owner: NodeId) => peers.isReachable(ring.address(owner))
+    return coordinatorsOf(ring.arcOf(token), kind).some(isThere)
   }
 }
