@@ -7,6 +7,7 @@
  * thousand writes of a key in flight most would come late. Those that wait here are in no hurry: without
  * a stamp they do not age, and the key takes no more writes a second when more of them are in flight.
  */
+import { keyText } from '../shared/data/key-text.js'
 import { clientKeyWritesMax } from '../shared/runtime/limits.js'
 import type { Call } from './calls.js'
 import { WaitingLine } from './waiting-line.js'
@@ -28,7 +29,7 @@ export class KeyLines {
 
   /** Lets a call pass, where there is room in its key's line: then `leave` must follow. */
   pass(call: Call): boolean {
-    const name = nameOf(call)
+    const name = keyText(call.request.key)
     const line = this.lines.get(name)
     if (line === undefined) {
       const waiting = new WaitingLine<Call>((other) => other.state === 'settled')
@@ -54,7 +55,7 @@ export class KeyLines {
     if (next !== undefined) {
       this.waitingCount--
       next.isCounted = true
-    } else if (--line.passed === 0) this.lines.delete(nameOf(call))
+    } else if (--line.passed === 0) this.lines.delete(keyText(call.request.key))
     return next
   }
 
@@ -69,12 +70,8 @@ export class KeyLines {
   }
 
   private lineOf(call: Call): KeyLine {
-    const line = this.lines.get(nameOf(call))
+    const line = this.lines.get(keyText(call.request.key))
     if (line === undefined) throw new Error('a call is of a key without a line')
     return line
   }
-}
-
-function nameOf({ request: { key } }: Call): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 }

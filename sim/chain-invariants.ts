@@ -4,6 +4,7 @@
  * request has one result, whoever answers it, and two have never the same version.
  */
 import { noVersion } from '../shared/data/chain-record.js'
+import { keyText } from '../shared/data/key-text.js'
 import {
   compareVersions,
   formatVersion,
@@ -26,7 +27,7 @@ import { wipedForPlan } from '../storage/ring-keeper.js'
 import { chainsFollow } from './chain-rings.js'
 import type { OnBreach } from './change-invariants.js'
 import { type Host, nodeOf } from './host.js'
-import { Invariants, keyText } from './invariants.js'
+import { Invariants } from './invariants.js'
 
 interface Asked {
   readonly key: Uint8Array

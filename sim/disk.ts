@@ -1,6 +1,7 @@
 /**
  * What survives a process: the stores of nodes and the manager's journal, as far as they were synced.
  */
+import { keyText } from '../shared/data/key-text.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import type { Micros } from '../shared/data/version.js'
 import type { Token } from '../shared/ring/description.js'
@@ -44,7 +45,7 @@ export function newStore(): StoredNode {
 
 /** How the store names an entry. */
 export function entryName(token: Token, key: Uint8Array): string {
-  return `${token}/${Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')}`
+  return `${token}/${keyText(key)}`
 }
 
 /** What a read after a crash would find. */

@@ -4,6 +4,7 @@
  * of the processes and change nothing. What the modes promise of answers is in quorum-invariants.ts and
  * chain-invariants.ts.
  */
+import { keyText } from '../shared/data/key-text.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import { compareVersions, formatVersion, type Version } from '../shared/data/version.js'
 import type { Message } from '../shared/protocol/messages.js'
@@ -188,8 +189,4 @@ export abstract class Invariants {
     this.#ring = ring
     this.checkEstablished()
   }
-}
-
-export function keyText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

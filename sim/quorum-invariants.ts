@@ -2,6 +2,7 @@
  * What must hold of answers in quorum replication: nothing is acknowledged or returned before enough
  * owners hold it durably, on both sides of a change, and every read quorum finds it from then on.
  */
+import { keyText } from '../shared/data/key-text.js'
 import type { Mode } from '../shared/data/mode.js'
 import type { StoredRecord } from '../shared/data/record.js'
 import { formatVersion, type Version } from '../shared/data/version.js'
@@ -18,7 +19,7 @@ import { tokenOf } from '../shared/ring/token.js'
 import type { Address } from '../shared/runtime/runtime.js'
 import type { OnBreach } from './change-invariants.js'
 import type { Host } from './host.js'
-import { Invariants, keyText } from './invariants.js'
+import { Invariants } from './invariants.js'
 import { quorumsIntersect } from './quorums.js'
 import { SiblingRecords } from './sibling-records.js'
 

@@ -7,6 +7,7 @@
  * followed here counts as uncommitted, too: that is always the safe side.
  */
 import type { DecidedRequest } from '../../shared/data/chain-record.js'
+import { keyText } from '../../shared/data/key-text.js'
 import type { Micros, Version } from '../../shared/data/version.js'
 import type { Token } from '../../shared/ring/description.js'
 import type { Millis } from '../../shared/runtime/runtime.js'
@@ -49,7 +50,7 @@ export class Uncommitted {
    */
   note(token: Token, key: Uint8Array, requests: readonly DecidedRequest[], now: Millis): Noted {
     if (requests.length === 0) return []
-    const name = nameOf(key)
+    const name = keyText(key)
     const each = this.followed.get(name) ?? this.follow(name, token, key, now)
     const unknown = each.unknown(requests)
     if (unknown.length === 0) return []
@@ -69,21 +70,21 @@ export class Uncommitted {
   }
 
   isCommitted(key: Uint8Array, stamp: Version): boolean {
-    return this.followed.get(nameOf(key))?.isCommitted(stamp) === true
+    return this.followed.get(keyText(key))?.isCommitted(stamp) === true
   }
 
   /** It came here, by the chain or by a copy, and is durable. */
   holds(key: Uint8Array, stamp: Version): boolean {
-    return this.followed.get(nameOf(key))?.holds(stamp) === true
+    return this.followed.get(keyText(key))?.holds(stamp) === true
   }
 
   /** Those of the requests that are not known to be committed. */
   openOf(key: Uint8Array, requests: readonly DecidedRequest[]): readonly DecidedRequest[] {
-    return this.followed.get(nameOf(key))?.openOf(requests) ?? requests
+    return this.followed.get(keyText(key))?.openOf(requests) ?? requests
   }
 
   commit(key: Uint8Array, stamps: readonly Version[]): void {
-    const name = nameOf(key)
+    const name = keyText(key)
     const each = this.followed.get(name)
     if (each === undefined) return
     for (const stamp of stamps) {
@@ -97,7 +98,7 @@ export class Uncommitted {
 
   /** No others stand beside the key: what else was open went with a wipe, and nobody will commit it. */
   keepBeside(key: Uint8Array, requests: readonly DecidedRequest[]): void {
-    const name = nameOf(key)
+    const name = keyText(key)
     const each = this.withOpen.get(name)
     if (each === undefined) return
     this.openRequests -= each.open
@@ -136,7 +137,7 @@ export class Uncommitted {
   expire(each: FollowedKey, now: Micros): void {
     each.expire(now)
     if (each.open > 0 || each.committed > 0) return
-    const name = nameOf(each.key)
+    const name = keyText(each.key)
     if (this.followed.get(name) === each) this.followed.delete(name)
   }
 
@@ -152,7 +153,7 @@ export class Uncommitted {
 
   /** The store has nothing of it any more. */
   gone(key: Uint8Array): void {
-    const name = nameOf(key)
+    const name = keyText(key)
     const each = this.followed.get(name)
     if (each !== undefined) this.forget(name, each)
   }
@@ -179,8 +180,4 @@ export class Uncommitted {
     if (keys === undefined) this.due.set(bucket, new Set([each]))
     else keys.add(each)
   }
-}
-
-function nameOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 }

@@ -4,6 +4,7 @@
  * that starts again, or holds another ring, begins anew with all of them. Never by age alone: an owner
  * that was away for a year may still hold the value that was deleted.
  */
+import { keyText } from '../../shared/data/key-text.js'
 import type { StoredRecord } from '../../shared/data/record.js'
 import { compareVersions, formatVersion, type Version } from '../../shared/data/version.js'
 import type {
@@ -219,5 +220,5 @@ function nameOf({
   key: Uint8Array
   version: Version
 }): string {
-  return `${token} ${Buffer.from(key).toString('latin1')} ${formatVersion(version)}`
+  return `${token} ${keyText(key)} ${formatVersion(version)}`
 }
