@@ -14,7 +14,7 @@ import { siblingsOf } from '../shared/data/siblings.js'
 import { formatVersion } from '../shared/data/version.js'
 import { GTStoreError } from '../shared/protocol/errors.js'
 import { addressOf, type NodeId, type RingDescription } from '../shared/ring/description.js'
-import { type Arc, Ring } from '../shared/ring/ring.js'
+import { type Arc, coveringOwners, Ring } from '../shared/ring/ring.js'
 import type { Cursor } from '../shared/runtime/ports.js'
 import type { Admin } from './admin.js'
 import { CopyMerge, type HeldKey } from './copies.js'
@@ -141,7 +141,7 @@ class Walk {
     for (const arc of this.#ring.arcs) {
       const holders = holdersOf(arc)
       const read = holders.filter((node) => !this.#unread.has(node))
-      const needed = arc.chain ? 1 : arc.quorums.n - arc.quorums.w + 1
+      const needed = arc.chain ? 1 : coveringOwners(arc.quorums)
       if (read.length < needed) throw this.#tooFew(holders, needed)
     }
   }

@@ -72,7 +72,7 @@ export function planChains(
   next: Placement,
   { helps, isGivenUp, isReturning }: Parties,
 ): Plan {
-  const joiners = distinctNodes(next.nodes).filter((node) => !current.nodes.includes(node))
+  const joiners = joinersOf(current, { next })
   const absent = joiners.filter((node) => !helps(node))
   if (absent.length > 0) return chainObstacle({ kind: 'absent', nodes: absent })
   const left = drop(aborted(chains), helps, isReturning)
@@ -117,13 +117,13 @@ export function gainersOf(change: Pick<Change, 'transfers'>): NodeId[] {
 }
 
 /** The members that a change adds. */
-export function joinersOf(current: Placement, change: Change): NodeId[] {
-  return distinctNodes(change.next.nodes).filter((node) => !current.nodes.includes(node))
+export function joinersOf(current: Placement, { next }: Pick<Change, 'next'>): NodeId[] {
+  return nodesOf(next).filter((node) => !current.nodes.includes(node))
 }
 
 /** The members that a change removes. */
 export function leaversOf(current: Placement, change: Change): NodeId[] {
-  return distinctNodes(current.nodes).filter((node) => !change.next.nodes.includes(node))
+  return nodesOf(current).filter((node) => !change.next.nodes.includes(node))
 }
 
 /** The same answer throughout one planning, which asks often. */

@@ -5,7 +5,7 @@
 import type { NodeId, RingDescription } from '../shared/ring/description.js'
 import { type Candidate, ChangeQueue, type Intent } from './changes.js'
 import type { Ledger } from './ledger.js'
-import { distinctNodes } from './plan.js'
+import { nodesOf } from './plan.js'
 import type { Ticket } from './state.js'
 
 export class Wishes {
@@ -68,7 +68,7 @@ export class Wishes {
     for (const { change, node } of this.#open) {
       if (change === 'remove') this.queue.leave(node, 'command')
     }
-    for (const node of distinctNodes(ring?.placement.nodes ?? [])) {
+    for (const node of ring === undefined ? [] : nodesOf(ring.placement)) {
       if (this.#ledger.state.nodes[node]?.lost === true) this.queue.leave(node, 'command')
     }
     for (const node of due) this.queue.leave(node, 'eviction')

@@ -51,6 +51,14 @@ export function effectiveQuorums(placement: Placement): Quorums {
   }
 }
 
+/**
+ * Among any so many owners of a range one has every acknowledged write: a write may be missing on N - W of
+ * them.
+ */
+export function coveringOwners({ n, w }: Pick<Quorums, 'n' | 'w'>): number {
+  return n - w + 1
+}
+
 export class Ring {
   readonly description: RingDescription
   readonly epoch: number

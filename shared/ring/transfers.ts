@@ -12,7 +12,7 @@
 import { type SharedArc, sharedArcs } from './arcs.js'
 import type { NodeId, Placement, Transfer } from './description.js'
 import { preferenceLists } from './preference.js'
-import { effectiveQuorums } from './ring.js'
+import { coveringOwners, effectiveQuorums } from './ring.js'
 
 type Draft = { -readonly [K in keyof Transfer]: Transfer[K] }
 type Copy = Omit<Transfer, 'from' | 'to'>
@@ -33,7 +33,7 @@ export function planTransfers(
   const nextOwners = preferenceLists(next)
   const before = effectiveQuorums(current)
   const after = effectiveQuorums(next)
-  const contributors = before.n - before.w + 1
+  const contributors = coveringOwners(before)
   const forgivesLess = after.n - after.w < before.n - before.w
   const merge = new ArcMerge()
   for (const arc of sharedArcs(current, next)) {
