@@ -50,9 +50,10 @@ export function makeSwarm(owner: { teardown(end: () => Promise<void>): void }): 
   const root = mkdtempSync('/tmp/gts-')
   const run = join(root, 'r')
   const data = join(root, 'd')
+  const environment = { GTSTORE_DIR: run, GTSTORE_DATA: data }
   const begun = new Set<Running>()
   const begin = (...args: readonly string[]): Running => {
-    const running = beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, command(args))
+    const running = beginCommand(environment, root, command(args))
     begun.add(running)
     void running.ended.then(() => begun.delete(running))
     return running
@@ -70,11 +71,10 @@ export function makeSwarm(owner: { teardown(end: () => Promise<void>): void }): 
     data,
     gtstore,
     begin,
-    feed: (input, ...args) =>
-      beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, command(args), input).ended,
+    feed: (input, ...args) => beginCommand(environment, root, command(args), input).ended,
     inShell: (line, ...args) => {
       const shell = ['sh', '-c', `exec ${line}`, 'sh', ...command(args)] as const
-      return beginCommand({ GTSTORE_DIR: run, GTSTORE_DATA: data }, root, shell).ended
+      return beginCommand(environment, root, shell).ended
     },
     status: async () => JSON.parse((await gtstore('status', '--json')).stdout),
     processes: () => listProcesses(run),

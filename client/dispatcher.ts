@@ -6,8 +6,8 @@
  * A call is either waiting for a place (see clientInFlightMax, for some writes first that of their key:
  * key-lines.ts) or among those in flight. The hot path, from `add` to the first answer, holds no timer,
  * promise or copy: one coarse sweep looks after deadlines and silent nodes, and passes over all calls
- * only when the earliest of them is due. Pauses before retries have timers of their own, since they are rare and finer than the
- * sweep.
+ * only when the earliest of them is due. Pauses before retries have timers of their own, since they are
+ * rare and finer than the sweep.
  */
 import type { Micros } from '../shared/data/version.js'
 import { type ErrorCode, GTStoreError } from '../shared/protocol/errors.js'

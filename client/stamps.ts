@@ -1,9 +1,9 @@
 /**
  * A write is stamped once, when it is called (in a chain when it is sent first), with the host's clock;
- * its retries carry the same stamp. The clock counts whole microseconds and a busy client calls several writes in one: the
- * next one waits, reading the clock, until that has moved on. Where it does not move (a simulated
- * clock stands still while code runs), the stamp takes the next number and lies ahead of the clock.
- * Whoever sends it must then wait for the clock: receivers refuse what comes from the future.
+ * its retries carry the same stamp. The clock counts whole microseconds and a busy client calls several
+ * writes in one: the next one waits, reading the clock, until that has moved on. Where it does not move
+ * (a simulated clock stands still while code runs), the stamp takes the next number and lies ahead of the
+ * clock. Whoever sends it must then wait for the clock: receivers refuse what comes from the future.
  */
 import type { Micros, Version } from '../shared/data/version.js'
 import type { Runtime } from '../shared/runtime/runtime.js'
